@@ -1,0 +1,49 @@
+"""Make training fast, and prove it.
+
+Names are loaded when they are first used, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from potentiate.engine import train
+    from potentiate.errors import Refused
+    from potentiate.models.supervised import supervised
+    from potentiate.steps import GradientStep
+    from potentiate.workload import Run, Target, Workload
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "GradientStep",
+    "Refused",
+    "Run",
+    "Target",
+    "Workload",
+    "__version__",
+    "supervised",
+    "train",
+]
+
+_HOMES = {
+    "GradientStep": "potentiate.steps",
+    "Refused": "potentiate.errors",
+    "Run": "potentiate.workload",
+    "Target": "potentiate.workload",
+    "Workload": "potentiate.workload",
+    "supervised": "potentiate.models.supervised",
+    "train": "potentiate.engine",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'potentiate' has no attribute '{name}'")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

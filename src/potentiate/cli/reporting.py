@@ -1,0 +1,56 @@
+"""Rebuilds reports and replays recommendations in the terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from potentiate.study.emit import command
+from potentiate.study.findings import Findings
+from potentiate.study.planning import read_study
+from potentiate.study.procedure import investigate
+from potentiate.study.report import verdict_table, write
+
+
+def show(console: Console, findings: Findings, folder: Path) -> None:
+    """Write the report, and print the verdicts, the claim, where the report is and the command."""
+    write(findings, folder)
+    console.print(verdict_table(findings))
+    console.print(findings.best_claim, style="bold", highlight=False)
+    console.print(f"report:  {folder / 'report.html'}", highlight=False, soft_wrap=True)
+    console.print(f"command: {command(findings, folder)}", highlight=False, soft_wrap=True)
+
+
+def rebuild(folder: Path) -> None:
+    """Write a study's report anew from its evidence."""
+    show(Console(), gathered(folder), folder)
+
+
+def gathered(folder: Path) -> Findings:
+    """Return what the evidence in `folder` says."""
+    from potentiate.study.replay import read_replays
+
+    plan, pilot, ledger = read_study(folder)
+    machine = (ledger.fact("machine") or {"facts": {}})["facts"]
+    findings = investigate(plan, pilot, ledger, machine)
+    findings.replays = read_replays(ledger)
+    return findings
+
+
+def replayed(folder: Path, seed: int | None) -> int:
+    """Run the recommended command; return 0 if it does what was predicted, 1 if not."""
+    from potentiate.study.numbers import duration, quality
+    from potentiate.study.replay import replay
+
+    plan, _, ledger = read_study(folder)
+    done = replay(folder, ledger, seed)
+    write(gathered(folder), folder)
+    low, high = done.predicted_seconds
+    worst, best = done.predicted_quality
+    console = Console(highlight=False)
+    console.print(f"time     {duration(done.seconds)}, predicted {duration(low)} to {duration(high)}")
+    span = f"{quality(worst, plan.metric)} to {quality(best, plan.metric)}"
+    console.print(f"quality  {quality(done.quality, plan.metric)}, predicted {span}")
+    console.print("as predicted" if done.inside else "NOT as predicted", style="bold")
+    return 0 if done.inside else 1

@@ -1,0 +1,156 @@
+"""What there is and what this machine is, as tables; and getting data sets."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+WIDTH = 100
+MARKS = {"ok": "", "note": "note", "warning": "WARNING"}
+
+
+def tables(names: Sequence[str]) -> None:
+    """Print the tables of these names."""
+    for place, name in enumerate(names):
+        if place:
+            sys.stdout.write("\n")
+        _print(TABLES[name]())
+
+
+def findings(*, as_json: bool) -> None:
+    """Print what `potentiate.machine.doctor` finds, as a table or as JSON."""
+    from potentiate.machine import doctor
+
+    found = doctor()
+    if as_json:
+        sys.stdout.write(json.dumps([asdict(each) for each in found], indent=1) + "\n")
+        return
+    rows = [(each.topic, each.value, MARKS[each.verdict], each.remedy) for each in found]
+    _print(_table("This machine", ("topic", "found", "", "what to do"), rows))
+    warnings = sum(each.verdict == "warning" for each in found)
+    sys.stdout.write(f"{warnings} warning{'' if warnings == 1 else 's'}\n")
+
+
+def fetch(name: str, folder: Path | None) -> None:
+    """Download a data set, with a bar for each file on a terminal, and print where it lies."""
+    from potentiate.data import dataset, download
+
+    which = dataset(name)
+    if folder is not None:
+        os.environ["POTENTIATE_DATA"] = str(folder)
+    if not which.files:
+        sys.stdout.write(f"{name} comes with scikit-learn; there is nothing to download\n")
+        return
+    with _bars() as report:
+        place = download(name, report)
+    sys.stdout.write(f"{name} is in {place}\n")
+
+
+def _workloads() -> Table:
+    from potentiate.data import DATASETS, folder_of
+    from potentiate.models import WORKLOADS
+
+    rows = list[Sequence[str]]()
+    for name, workload in WORKLOADS.items():
+        recipe, data = workload.recipe, DATASETS.get(name.partition("/")[2])
+        here = data is None or bool(folder_of(data))
+        target = workload.target
+        goal = target.metric if target.value is None else f"{target.metric} {target.value:g}"
+        optimizer = f"{recipe.optimizer} {recipe.lr:g}"
+        schedule = f"{recipe.epochs:g} epochs of {optimizer}, batch {recipe.batch_size}"
+        data_text = "here" if here else f"potentiate download {name.partition('/')[2]}"
+        rows.append((name, goal, schedule, data_text))
+    rows.append(("my_job.py:workload", "your own", "see examples/own_job.py", "your own"))
+    return _table("Workloads", ("name", "target", "recipe", "data"), rows)
+
+
+def _techniques() -> Table:
+    from potentiate.techniques.reference import cards
+
+    rows = [(card.name, card.summary, card.evidence, card.refused or "yes") for card in cards()]
+    return _table("Techniques", ("name", "what it does", "evidence", "runs here"), rows)
+
+
+def _datasets() -> Table:
+    from potentiate.data import DATASETS, folder_of
+
+    rows = list[Sequence[str]]()
+    for name, each in DATASETS.items():
+        shape = " x ".join(map(str, each.shape))
+        size = f"{each.n_train:,} + {each.n_test:,} of {shape}, {each.classes} classes"
+        if not each.files:
+            place = "with scikit-learn"
+        else:
+            place = "here" if folder_of(each) else f"potentiate download {name}"
+        rows.append((name, size, place, each.license))
+    return _table("Data sets", ("name", "train + test", "where", "license"), rows)
+
+
+TABLES: Mapping[str, Callable[[], Table]] = {
+    "workloads": _workloads,
+    "techniques": _techniques,
+    "datasets": _datasets,
+}
+
+
+def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    table = Table(
+        title=title, title_justify="left", box=None, padding=(0, 2, 0, 0), title_style="bold"
+    )
+    for place, column in enumerate(columns):
+        table.add_column(column, no_wrap=place == 0, overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))  # Text: nothing in a row is markup
+    return table
+
+
+def _print(table: Table) -> None:
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=WIDTH)
+    console.print(table)
+
+
+class _Bars:
+    """A bar for each file on a terminal, silence elsewhere."""
+
+    def __init__(self) -> None:
+        from rich.progress import BarColumn as Bar
+        from rich.progress import DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+        name = TextColumn("{task.description}", markup=False)
+        console = Console(stderr=True)
+        self._progress = Progress(
+            name,
+            Bar(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._tasks: dict[str, Any] = {}
+
+    def __enter__(self) -> _Bars:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._progress.stop()
+
+    def __call__(self, name: str, received: int, expected: int) -> None:
+        if name not in self._tasks:
+            self._tasks[name] = self._progress.add_task(name, total=expected or None)
+        self._progress.update(self._tasks[name], completed=received, total=expected or None)
+
+
+def _bars() -> _Bars:
+    return _Bars()

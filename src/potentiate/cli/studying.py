@@ -1,0 +1,211 @@
+"""Runs a study in the terminal: what was asked, the forecast, a live line per run, the verdicts."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from potentiate.cli.reporting import show
+from potentiate.cli.train import changes
+from potentiate.errors import Refused
+from potentiate.machine import fingerprint
+from potentiate.study.budget import cost
+from potentiate.study.ledger import Ledger
+from potentiate.study.numbers import duration
+from potentiate.study.nursery import Nursery
+from potentiate.study.plan import Plan
+from potentiate.study.planning import Declaration, open_study
+from potentiate.study.procedure import investigate
+from potentiate.study.record import Record
+
+UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def declared(
+    workload: str,
+    tests: Sequence[str],
+    settings: Sequence[str],
+    epochs: float | None,
+    budget: str | None,
+    margin: str | None,
+    **rest: object,
+) -> Declaration:
+    """Return what was asked, as values.
+
+    Raises:
+        Refused: A time, a margin or a setting that cannot be read.
+    """
+    recipe = changes(settings)
+    if epochs is not None:
+        recipe["epochs"] = epochs
+    if rest["device"] == "auto":
+        import torch
+
+        rest["device"] = "cuda" if torch.cuda.is_available() else "cpu"
+    return Declaration(
+        workload=_absolute(workload),
+        tests=tuple(tests),
+        recipe=recipe,
+        budget=None if budget is None else seconds(budget),
+        margin=None if margin is None else points(margin),
+        **rest,  # pyright: ignore[reportArgumentType]
+    )
+
+
+def _absolute(workload: str) -> str:
+    """A workload file is found from any folder later."""
+    path, colon, attribute = workload.rpartition(":")
+    name = path if colon else attribute
+    return f"{Path(name).resolve()}:{attribute if colon else 'workload'}" if name.endswith(".py") else workload
+
+
+def seconds(text: str) -> float:
+    """Return the seconds of "90s", "30m" or "1.5h".
+
+    Example:
+        >>> seconds("1.5h")
+        5400.0
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
+    if match is None or float(match[1]) == 0:
+        raise Refused(f"--budget {text!r} is not a time; write a number and s, m or h, for example 30m")
+    return float(match[1]) * UNITS[match[2]]
+
+
+def points(text: str) -> float:
+    """Return the margin of "0.5pp" (percentage points) or of a plain number in the metric's unit.
+
+    Example:
+        >>> points("0.3pp")
+        0.003
+    """
+    match = re.fullmatch(r"(\d*\.?\d+)(pp)?", text.strip())
+    if match is None or float(match[1]) == 0:
+        raise Refused(f"--margin {text!r} is not a margin; write points such as 0.5pp, or a number above 0")
+    return round(float(match[1]) / 100, 12) if match[2] else float(match[1])
+
+
+def default_folder(declaration: Declaration) -> Path:
+    """Return where a study goes that was not told where."""
+    slug = re.sub(r"[^a-zA-Z0-9]+", "-", Path(declaration.workload).name.removesuffix(":workload")).strip("-")
+    name = declaration.workload.replace("/", "-") if "/" not in slug and ".py" not in declaration.workload else slug
+    return Path("runs") / "study" / f"{name}-{declaration.mode}-{declaration.profile}"
+
+
+def investigated(declaration: Declaration, out: Path | None, *, plan_only: bool) -> int:
+    """Run the study, or go on with it; return the exit code."""
+    folder = out or default_folder(declaration)
+    console = Console()
+    with Nursery(declaration.threads) as nursery:
+        live = Live(console)
+        ledger = Ledger(folder, nursery.run, live)
+        if ledger.records:
+            console.print(f"going on with {folder}: {len(ledger.records)} runs are done", highlight=False)
+        live.say("a pilot run of the baseline")
+        plan, pilot = open_study(declaration, ledger, live.forecast)
+        _same_machine(ledger, folder)
+        if plan_only:
+            return 0
+        try:
+            with live:
+                findings = investigate(plan, pilot, ledger, _machine(ledger))
+        except KeyboardInterrupt:
+            done = len(ledger.records)
+            sys.stderr.write(f"potentiate: stopped after {done} runs, all kept in {folder}; the same command goes on\n")
+            return 130
+    show(console, findings, folder)
+    return 0
+
+
+def _machine(ledger: Ledger) -> dict[str, object]:
+    line = ledger.fact("machine") or {"facts": {}}
+    return line["facts"]
+
+
+def _same_machine(ledger: Ledger, folder: Path) -> None:
+    """Times of two machines cannot be compared."""
+    then, now = _machine(ledger), fingerprint()
+    for key in ("cpu", "cores", "gpus", "torch"):
+        if key in then and then[key] != now.get(key):
+            raise Refused(
+                f"{folder} was measured on another machine ({key}: {then[key]}, here {now.get(key)}); "
+                "go on there, or choose another --out"
+            )
+
+
+class Live:
+    """The terminal's view of a running study: a bar over the forecast time, and a line for each run."""
+
+    def __init__(self, console: Console) -> None:
+        self.console, self.plan, self.spent, self.runs = console, None, 0.0, 0
+        self.started = time.monotonic()
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[left]}"),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+        )
+        self.task = self.bar.add_task("study", total=None, left="")
+
+    def __enter__(self) -> Live:
+        if self.console.is_terminal:
+            self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.console.is_terminal:
+            self.bar.stop()
+
+    def say(self, what: str) -> None:
+        """Announce something that takes a moment."""
+        self.console.print(what, style="dim", highlight=False)
+
+    def forecast(self, plan: Plan, pilot: Record) -> None:
+        """Show what will be run, how long it takes, and what was cut to fit the budget."""
+        self.plan = plan
+        table = Table(title=f"plan of {plan.workload}, {plan.profile}", title_justify="left")
+        for column, justify in (("step", "left"), ("runs", "right"), ("time", "right")):
+            table.add_column(column, justify=justify)  # pyright: ignore[reportArgumentType]
+        for row in plan.forecast:
+            table.add_row(row.phase, str(row.runs), duration(row.seconds))
+        total = cost(plan.forecast)
+        table.add_row("together", str(sum(r.runs for r in plan.forecast)), duration(total), style="bold")
+        self.console.print(table)
+        name = f"{100 * plan.margin:g} points" if plan.metric == "accuracy" else f"{plan.margin:g}"
+        self.console.print(f"equal means: {plan.metric} not worse by {name}; fixed now, before the first run", highlight=False)
+        for sentence in plan.cut:
+            self.console.print(f"cut to fit the budget: {sentence}", highlight=False)
+        self.bar.update(self.task, total=total)
+
+    def __call__(self, record: Record) -> None:
+        """Show a run that was just made."""
+        self.runs += 1
+        self.spent += record.wall
+        total = cost(self.plan.forecast) if self.plan else 0.0
+        left = f"about {duration(max(0.0, total - self.spent))} left" if total else ""
+        self.bar.update(self.task, completed=min(self.spent, total), description=record.request.phase, left=left)
+        self.console.print(line(record), highlight=False, markup=False)
+
+
+def line(record: Record) -> str:
+    """Return one run as one line."""
+    request = record.request
+    place = f"{request.phase:<12.12} {request.block:>2}  {request.arm:<60.60}"
+    if record.status != "ok":
+        return f"{place} {record.status}: {record.reason}"
+    if request.mode == "sanity":
+        good = sum(ok for _, ok, _ in record.checks)
+        return f"{place} {good} of {len(record.checks)} checks hold"
+    metrics = record.test if record.test is not None else record.validation
+    shown = "  ".join(f"{key} {value:.4f}" for key, value in metrics.items() if key != "loss")
+    kind = "" if request.max_steps is None else "projected "
+    return f"{place} {kind}{duration(record.total)}  {shown if request.max_steps is None else ''}".rstrip()

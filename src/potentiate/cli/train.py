@@ -1,0 +1,263 @@
+"""From what was typed, or a file, or a checkpoint, to one training that is watched and reported."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from potentiate.checkpoint import Shelf
+from potentiate.cli.summary import summary
+from potentiate.config import RunConfig, Setting, read_config, write_config
+from potentiate.engine import train
+from potentiate.errors import Refused
+from potentiate.listeners import (
+    Checkpoints,
+    Interrupts,
+    MetricsLog,
+    Progress,
+    Resumed,
+    resumed,
+    watch,
+)
+from potentiate.listeners.resume import SHELF
+from potentiate.models.reference import find
+from potentiate.settings import plain
+from potentiate.techniques.base import Technique, arrange
+from potentiate.techniques.reference import parse
+from potentiate.workload import Workload
+
+LOG = "metrics.jsonl"
+CONFIG = "run.toml"
+
+
+@dataclass(frozen=True)
+class Order:
+    """One training to carry out, and the folder that it fills."""
+
+    workload: Workload
+    techniques: Sequence[Technique]
+    seed: int
+    device: str
+    out: Path
+    resumed: Resumed | None = None
+
+
+@dataclass(frozen=True)
+class Shown:
+    """How the training is watched: steps between checkpoints, how many stay, whether silently."""
+
+    save_every: int | None = None
+    keep: int = 10
+    quiet: bool = False
+
+
+def from_options(
+    name: str | None,
+    techniques: Sequence[str],
+    settings: Sequence[str],
+    epochs: float | None,
+    seed: int | None,
+    device: str | None,
+    out: Path | None,
+) -> Order:
+    """Return what the options of `potentiate train` ask for.
+
+    Raises:
+        Refused: Something does not exist, does not fit, or its folder is taken.
+    """
+    if name is None:
+        raise Refused(
+            "no workload is named; see 'potentiate list workloads', or go on with --resume DIR"
+        )
+    recipe = changes(settings)
+    if epochs is not None:
+        recipe["epochs"] = epochs
+    config = RunConfig(name, seed or 0, device or "auto", tuple(techniques), recipe)
+    return _order(config, out)
+
+
+def from_file(path: Path, seed: int | None, device: str | None, out: Path | None) -> Order:
+    """Return what the TOML file at `path` declares, with the options typed in its place.
+
+    Raises:
+        Refused: As `from_options` and `read_config`.
+    """
+    config = read_config(path)
+    typed: dict[str, Any] = {"seed": seed, "device": device}
+    return _order(replace(config, **{k: v for k, v in typed.items() if v is not None}), out)
+
+
+def from_resume(folder: Path, name: str | None, typed: Sequence[str], out: Path | None) -> Order:
+    """Return the training that was stopped in `folder`, to go on in the same folder.
+
+    From one checkpoint of several (its own folder is named) it goes on in a new folder, so that the
+    later ones stay true.
+
+    Raises:
+        Refused: There is no checkpoint, or what was typed would make it another training.
+    """
+    if typed:
+        raise Refused(f"--resume goes on as the run began; leave {', '.join(typed)} out")
+    found = resumed(folder)
+    if name is not None and name not in (found.facts["workload"], found.workload.name):
+        raise Refused(
+            f"{folder} holds a run of '{found.workload.name}', not of '{name}'; leave '{name}' out"
+        )
+    if found.folder == folder:
+        place = _free(out or _new_folder(found.workload))
+    elif out is not None and out != folder:
+        raise Refused(
+            f"--resume goes on in {folder}; leave --out out, or name one of its checkpoints to copy"
+        )
+    else:
+        place = folder.parent if folder.name == SHELF else folder
+    device = _device(found.device)
+    return Order(found.workload, found.techniques, found.seed, device, place, found)
+
+
+def carry_out(order: Order, shown: Shown) -> int:
+    """Train, show, save and report; return the exit code.
+
+    Raises:
+        Refused: The training was refused, or its folder cannot be written.
+    """
+    if order.resumed is not None and order.resumed.finished:
+        sys.stdout.write(f"{order.out} is complete: {order.resumed.finished}\n")
+        return 0
+    with closing(MetricsLog(order.out / LOG)) as log:
+        shelf = Shelf(order.out / SHELF, shown.keep)
+        checkpoints = Checkpoints(shelf, shown.save_every, {"log": log})
+        if order.resumed is not None:
+            checkpoints.restore(order.resumed.listeners)
+        if not (order.out / CONFIG).exists():
+            write_config(order.out / CONFIG, _config(order))
+        return _watched(order, shown, log, checkpoints)
+
+
+def _watched(order: Order, shown: Shown, log: MetricsLog, checkpoints: Checkpoints) -> int:
+    interrupts = Interrupts(checkpoints.save)
+    events = train(
+        order.workload,
+        order.techniques,
+        seed=order.seed,
+        device=order.device,
+        resume=None if order.resumed is None else order.resumed.state,
+    )
+    with _blaming(order.workload), interrupts, closing(Progress()) as progress:
+        shows = () if shown.quiet else (progress,)
+        end = watch(events, *shows, log, checkpoints, interrupts)
+    again = f"potentiate train --resume {order.out}"
+    if end is None:
+        assert interrupts.received is not None
+        assert checkpoints.training is not None
+        step = checkpoints.training.position
+        sys.stderr.write(
+            f"potentiate: stopped by {interrupts.received.name} after step {step}, saved in "
+            f"{interrupts.saved}; go on with: {again}\n"
+        )
+        return 128 + interrupts.received
+    assert checkpoints.training is not None
+    repeat = f"potentiate run {order.out / CONFIG}"
+    summary(checkpoints.training, end, checkpoints.written, repeat)
+    return 0
+
+
+def _order(config: RunConfig, out: Path | None) -> Order:
+    workload = find(config.workload).varied(config.recipe)
+    techniques = [parse(spec) for spec in config.techniques]
+    device = _device(config.device)
+    arrange(workload, techniques, device)  # refused before a folder is made
+    return Order(workload, techniques, config.seed, device, _free(out or _new_folder(workload)))
+
+
+def _config(order: Order) -> RunConfig:
+    recipe: dict[str, Setting] = plain(order.workload.recipe)
+    specs = tuple(technique.spec for technique in order.techniques)
+    return RunConfig(order.workload.source, order.seed, order.device, specs, recipe)
+
+
+def changes(settings: Sequence[str]) -> dict[str, Setting]:
+    """Return what `--set key=value` options change.
+
+    Raises:
+        Refused: One is not of that form, or a key is given twice.
+    """
+    recipe = dict[str, Setting]()
+    for text in settings:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise Refused(f"--set {text} is no setting; write key=value, for example --set lr=0.01")
+        if key in recipe:
+            raise Refused(f"--set {key} is given twice; keep one of them")
+        recipe[key] = value
+    return recipe
+
+
+def _device(name: str) -> str:
+    kind = name.partition(":")[0]
+    if kind not in ("auto", "cpu", "cuda"):
+        raise Refused(f"there is no device '{name}'; choose cpu, cuda or auto")
+    if kind == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise Refused(
+            "torch finds no CUDA device here; choose --device cpu, and see 'potentiate doctor'"
+        )
+    return name
+
+
+def _new_folder(workload: Workload) -> Path:
+    parts = [re.sub(r"[^\w.-]+", "-", part).strip(".") for part in workload.name.split("/")]
+    stem = Path("runs", *(part or "run" for part in parts), time.strftime("%Y-%m-%d-%H%M%S"))
+    names = (stem if n == 1 else stem.with_name(f"{stem.name}-{n}") for n in range(1, 1000))
+    return next(name for name in names if not name.exists())
+
+
+def _free(folder: Path) -> Path:
+    if (folder / SHELF).exists() or (folder / LOG).exists():
+        raise Refused(
+            f"{folder} holds a run already; choose another --out, or go on with "
+            f"'potentiate train --resume {folder}'"
+        )
+    return folder
+
+
+@contextmanager
+def _blaming(workload: Workload) -> Iterator[None]:
+    """Whatever a user's own file raises is told in one sentence, with the line."""
+    try:
+        yield
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise Refused(
+            f"'{workload.name}' does not fit into memory; choose a smaller --set batch_size, or "
+            "add --technique gradient-accumulation"
+        ) from error
+    except Refused:
+        raise
+    except Exception as error:
+        path = workload.source.rpartition(":")[0]
+        if not path.endswith(".py"):
+            raise
+        raise Refused(_blame(path, error)) from error
+
+
+def _blame(path: str, error: Exception) -> str:
+    lines = [
+        frame.lineno
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename == path
+    ]
+    said = (str(error).splitlines() or [""])[0]
+    cause = f"{type(error).__name__}: {said}"
+    if lines:
+        return f"{path} fails at line {lines[-1]} with {cause}; mend the file and try again"
+    return f"the workload of {path} fails with {cause}; check that model, data and loss fit"

@@ -1,0 +1,54 @@
+"""From what a person types to a workload: a name of the table, or "file.py:attribute" of their own."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import traceback
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from potentiate.errors import Refused, unknown
+from potentiate.models import WORKLOADS
+from potentiate.workload import Workload
+
+
+def find(reference: str) -> Workload:
+    """Return the workload that `reference` names.
+
+    Raises:
+        Refused: No such name (the nearest is suggested), file or attribute, or the file itself fails.
+    """
+    if reference in WORKLOADS:
+        return WORKLOADS[reference]
+    path, colon, attribute = reference.rpartition(":")
+    if not colon and reference.endswith(".py"):
+        path, attribute = reference, "workload"
+    if not path.endswith(".py"):
+        raise unknown("workload", reference, WORKLOADS)
+    found = getattr(_module(Path(path).resolve()), attribute, None)
+    if found is None:
+        raise Refused(f"{path} defines no '{attribute}'; assign a Workload to it, for example with supervised(...)")
+    if not isinstance(found, Workload):
+        raise Refused(f"'{attribute}' in {path} is a {type(found).__name__}, not a Workload; see supervised(...)")
+    return replace(found, source=f"{Path(path).resolve()}:{attribute}")
+
+
+def _module(path: Path) -> Any:
+    if not path.is_file():
+        raise Refused(f"there is no workload file {path}; check the path before the colon")
+    name = f"potentiate_job_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses and worker processes look their module up by name
+    try:
+        spec.loader.exec_module(module)
+    except Refused:
+        raise
+    except (Exception, SystemExit) as error:
+        line = next((f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)), "?")
+        cause = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise Refused(f"{path} fails at line {line} with {cause}; mend the file and try again") from error
+    return module

@@ -1,0 +1,80 @@
+"""What the machine and the seed do by themselves: the baseline against the baseline, and where its time goes."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from datetime import datetime
+
+from potentiate.study.blocks import BASELINE, Ask, Block, run_blocks, time_ratios
+from potentiate.study.findings import Noise
+from potentiate.study.plan import Plan
+from potentiate.study.record import Record
+from potentiate.study.statistics import minimum_detectable_effect, ratio_interval
+
+AGAIN = "baseline again"
+ORDER_LIMIT = 0.01
+
+
+def measure_noise(plan: Plan, ask: Ask) -> Noise:
+    """Compare the baseline with itself; where the order matters, once more with a discarded run per block."""
+    noise = _noise(plan, ask, "noise", warmed=False)
+    suspicious = abs(noise.order_effect) > ORDER_LIMIT and not noise.interval.low <= 1.0 <= noise.interval.high
+    return _noise(plan, ask, "noise again", warmed=True) if suspicious else noise
+
+
+def _noise(plan: Plan, ask: Ask, phase: str, *, warmed: bool) -> Noise:
+    arms = {BASELINE: (), AGAIN: ()}
+    short = dict.fromkeys(arms, plan.short_steps)
+    blocks = run_blocks(plan, ask, phase, arms, range(plan.noise_blocks), short=short, warmed=warmed)
+    ratios = time_ratios(blocks, AGAIN)
+    if not ratios or not all(map(math.isfinite, ratios)):
+        ratios = [r for r in ratios if math.isfinite(r)] or [1.0, 1.0]
+    logs = [math.log(r) for r in ratios]
+    sd = statistics.stdev(logs) if len(logs) > 1 else 0.0
+    return Noise(
+        ratios=tuple(ratios),
+        interval=ratio_interval(ratios, plan.alpha),
+        log_sd=sd,
+        order_effect=_order_effect(blocks),
+        drift=_drift(blocks),
+        smallest_effect=minimum_detectable_effect(sd, max(2, plan.timing_blocks), plan.alpha),
+        warmed=warmed,
+    )
+
+
+def _order_effect(blocks: Sequence[Block]) -> float:
+    """Relative time of the second slot over the first."""
+    logs = list[float]()
+    for block in blocks:
+        first, second = sorted(block.values(), key=lambda record: record.request.slot)
+        if first.status == second.status == "ok":
+            logs.append(math.log(second.total / first.total))
+    return math.expm1(statistics.fmean(logs)) if logs else 0.0
+
+
+def _drift(blocks: Sequence[Block]) -> float:
+    """Relative change of the time per hour, by a line through the log times."""
+    points = [
+        (datetime.fromisoformat(record.when).timestamp() / 3600.0, math.log(record.total))
+        for block in blocks
+        for record in block.values()
+        if record.status == "ok" and record.when
+    ]
+    if len({hours for hours, _ in points}) < 3:
+        return 0.0
+    slope, _ = statistics.linear_regression(*zip(*points, strict=True))
+    return math.expm1(max(-3.0, min(3.0, slope)))
+
+
+def headroom(pilot: Record) -> dict[str, float]:
+    """Share of the baseline's total time by part, from its probe."""
+    training = {part: seconds * pilot.declared_steps for part, seconds in pilot.phases.items()}
+    parts = {
+        **training,
+        "evaluation": pilot.declared_evaluations * pilot.evaluation_seconds,
+        "start-up": pilot.startup,
+    }
+    total = sum(parts.values())
+    return {part: seconds / total for part, seconds in parts.items()} if total > 0 else {}

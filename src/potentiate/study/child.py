@@ -1,0 +1,216 @@
+"""The body of one run: a fresh process reads a request on standard input and answers with a record.
+
+Whatever the workload prints goes to standard error, so that the answer stays one clean JSON line.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Any
+
+import torch
+
+from potentiate.engine import train
+from potentiate.errors import NotApplicable, Refused
+from potentiate.events import Finished, Started, Stepped
+from potentiate.measure import Clock, count_flops, device_memory, energy, peak_memory
+from potentiate.models.reference import find
+from potentiate.study.record import Record, Request, to_json
+from potentiate.study.sanity import check
+from potentiate.techniques.base import Technique
+from potentiate.techniques.reference import parse
+from potentiate.trace import trace
+from potentiate.training import Training
+from potentiate.workload import Workload
+
+PROFILE_STEPS = 20
+TRACE_STEPS = 50
+
+
+def answer(request: Request) -> Record:
+    """Do what `request` asks and report it; every outcome is a record, a crash too."""
+    start = time.perf_counter()
+    try:
+        record = _MODES[request.mode](request)
+    except NotApplicable as reason:
+        record = Record(request, status="inapplicable", reason=str(reason))
+    except Refused as reason:
+        record = Record(request, status="failed", reason=str(reason))
+    except Exception as error:
+        cause = f"{type(error).__name__}: {error}".splitlines()[0]
+        record = Record(request, status="failed", reason=cause)
+    return replace(
+        record,
+        wall=time.perf_counter() - start,
+        peak_memory=peak_memory(),
+        cpu_seconds=time.process_time(),
+        load=os.getloadavg()[0],
+        when=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    )
+
+
+def _prepare(request: Request) -> tuple[Workload, list[Technique]]:
+    if request.threads is not None:
+        torch.set_num_threads(request.threads)
+    workload = find(request.workload).varied(request.recipe)
+    return workload, [parse(spec) for spec in request.techniques]
+
+
+@dataclass
+class _Watch:
+    """Durations of steps, between the end of one and the end of the next."""
+
+    steps: list[float] = field(default_factory=list[float])
+    last: float = 0.0
+
+    def __call__(self, event: Any) -> None:
+        now = time.perf_counter()
+        if isinstance(event, Stepped):
+            self.steps.append(now - self.last)
+        self.last = now
+
+    @property
+    def steady(self) -> float:
+        """Mean of the middle 80 %, the first two steps left out where there are others."""
+        durations = sorted(self.steps[2:] or self.steps)
+        edge = len(durations) // 10
+        return statistics.fmean(durations[edge : len(durations) - edge]) if durations else 0.0
+
+
+def _run(request: Request) -> Record:
+    record, _ = _trained(request)
+    return record
+
+
+def _trained(request: Request) -> tuple[Record, Training]:
+    workload, techniques = _prepare(request)
+    joules = energy()
+    watch, training, end = _Watch(), None, None
+    events = train(
+        workload,
+        techniques,
+        seed=request.seed,
+        device=request.device,
+        max_steps=request.max_steps,
+        test=request.test,
+    )
+    for event in events:
+        watch(event)
+        if isinstance(event, Started):
+            training = event.training
+        elif isinstance(event, Finished):
+            end = event
+    assert training is not None and end is not None
+    used = energy()
+    spent = None if joules.joules is None or used.joules is None else used.joules - joules.joules
+    return replace(
+        _record(request, training, end, watch),
+        energy=spent,
+        energy_reason=used.reason if spent is None else "",
+    ), training
+
+
+def _record(request: Request, training: Training, end: Finished, watch: _Watch) -> Record:
+    run, history = training.run, training.history
+    evaluations = len(history)
+    last = {k: v for k, v in history[-1].items() if k not in ("step", "seconds")} if history else {}
+    finite = all(math.isfinite(value) for value in last.values())
+    return Record(
+        request,
+        status="ok" if finite else "failed",
+        reason="" if finite else "the validation metrics are not finite",
+        settled=tuple(t.spec for t in training.techniques),
+        size=run.batches.size,
+        steps=end.step,
+        declared_steps=training.total,
+        steps_per_epoch=len(run.batches),
+        declared_evaluations=-(-training.total // run.evaluation_steps),
+        seconds=dict(end.seconds),
+        step_seconds=watch.steady,
+        evaluation_seconds=end.seconds.get("evaluation", 0.0) / max(1, evaluations),
+        validation=last,
+        history=history,
+        test=None if end.test is None else dict(end.test),
+        device_memory=device_memory(training.device),
+        sizes=dict(run.sizes),
+        precision=str(getattr(run.step, "autocast", None) or "as the weights"),
+        skipped_steps=getattr(training.step, "skipped", 0),
+    )
+
+
+def _probe(request: Request) -> Record:
+    """A short run, then where its time goes, what it computes, and the trace that exactness owes."""
+    record, training = _trained(request)
+    phases = _phases(training)
+    workload, techniques = _prepare(request)
+    eager = [t for t in techniques if t.name != "compile"]  # counters see nothing inside compiled code
+    traced = trace(workload, techniques, seed=request.seed, steps=TRACE_STEPS)
+    return replace(
+        record,
+        phases=phases,
+        flops=_flops(workload, eager, request),
+        trace=[float(loss) for loss in traced.losses],
+        weights=traced.weights,
+    )
+
+
+def _phases(training: Training) -> dict[str, float]:
+    """Seconds per step by part; the step must mark its parts, which gradient steps do."""
+    clock, step = Clock(training.device), training.step
+    if not hasattr(step, "mark"):
+        return {}
+    batches = training.run.batches.start(training.position, training.device)
+    training.run.model.train()
+    next(batches)
+    step.mark = clock.part  # pyright: ignore[reportAttributeAccessIssue]
+    for _ in range(PROFILE_STEPS):
+        clock.part("data")
+        batch = next(batches)
+        clock.part("other")
+        step(batch)
+    clock.part("after")
+    parts = ("data", "forward", "backward", "optimizer", "other")
+    return {part: clock.seconds.get(part, 0.0) / PROFILE_STEPS for part in parts}
+
+
+def _flops(workload: Workload, techniques: Sequence[Technique], request: Request) -> dict[str, float]:
+    """FLOPs of one training step, counted on an eager build."""
+    events = train(workload, techniques, seed=request.seed, device=request.device, warmup=1)
+    training = next(e.training for e in events if isinstance(e, Started))
+    batch = next(iter(islice(training.run.batches.start(0, training.device), 1)))
+    training.run.model.train()
+    counted = count_flops(lambda: training.step(batch))
+    events.close()  # pyright: ignore[reportAttributeAccessIssue]
+    return {"matmul": counted.matmul, "elementwise": counted.elementwise, "bytes": counted.bytes}
+
+
+def _sanity(request: Request) -> Record:
+    workload, techniques = _prepare(request)
+    return Record(request, checks=check(workload, techniques, request.seed, request.device))
+
+
+_MODES = {"run": _run, "probe": _probe, "sanity": _sanity}
+
+
+def main() -> None:
+    """Answer the one request on standard input."""
+    fields = json.loads(sys.stdin.readline())
+    fields["techniques"] = tuple(fields["techniques"])
+    request = Request(**{"phase": "", "arm": "", **fields})
+    with redirect_stdout(sys.stderr):
+        record = answer(request)
+    sys.stdout.write(json.dumps(to_json(record)) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""What a study will do, fixed and hashed before the first run that counts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from potentiate.errors import Refused
+
+Objective = Literal["fastest", "smallest"]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One arm to try: technique specs, and what the study must know of them without importing torch.
+
+    Attributes:
+        techniques: Specs; several make one arm, such as an optimizer with its schedule.
+        names: Technique names, for conflicts.
+        evidence: The strictest proof owed: exact < numerics < semantics.
+        stops: Whether it decides within the run when to end, so that short runs say nothing of its time.
+        speeds: Parts of the time it can shorten (data, forward, backward, optimizer, evaluation); empty: any.
+        refused: Why it cannot run here, or "".
+    """
+
+    techniques: tuple[str, ...]
+    names: tuple[str, ...]
+    evidence: str
+    excludes: tuple[str, ...] = ()
+    stops: bool = False
+    speeds: tuple[str, ...] = ()
+    refused: str = ""
+
+    @property
+    def arm(self) -> str:
+        """The arm's name in tables and evidence."""
+        return " + ".join(self.techniques)
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Runs and seconds that one step of the study is expected to take."""
+
+    phase: str
+    runs: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The declaration of a study; its hash is in the evidence, so that no margin moves afterwards.
+
+    Attributes:
+        margin: Largest loss of the metric that counts as equal, in the metric's unit.
+        looks: Full paired runs after which quality is looked at (alpha is spent over the looks).
+        short_steps: Steps of a short run of the baseline; arms run as many samples.
+        controls: Shares of the baseline's schedule that the short-schedule control is tried at.
+        lengths: Shares of the schedule that the search shortens the built combination to.
+        cut: What was left out to fit the budget, one sentence each.
+    """
+
+    workload: str
+    mode: str = "full"
+    profile: str = "standard"
+    recipe: dict[str, Any] = field(default_factory=dict[str, Any])
+    metric: str = "accuracy"
+    higher_is_better: bool = True
+    margin: float = 0.005
+    alpha: float = 0.05
+    smallest: float = 0.02
+    q: float = 0.10
+    objective: Objective = "fastest"
+    candidates: tuple[Candidate, ...] = ()
+    options: tuple[Candidate, ...] = ()
+    noise_blocks: int = 6
+    timing_blocks: int = 6
+    build_blocks: int = 3
+    screen_blocks: int = 1
+    option_blocks: int = 2
+    rounds: int = 3
+    looks: tuple[int, ...] = (6, 9, 13, 20)
+    confirm_looks: tuple[int, ...] = (6, 9, 13, 20)
+    short_steps: int = 60
+    epochs: float = 1.0
+    controls: tuple[float, ...] = (0.5, 1 / 3, 0.2)
+    lengths: tuple[float, ...] = (0.1, 0.15, 0.2, 0.27, 0.35, 0.5, 0.7)
+    top: int = 2
+    seed: int = 0
+    device: str = "cpu"
+    threads: int | None = None
+    budget: float | None = None
+    sizes: dict[str, int] = field(default_factory=dict[str, int])
+    forecast: tuple[Forecast, ...] = ()
+    cut: tuple[str, ...] = ()
+    version: str = ""
+
+    @property
+    def digest(self) -> str:
+        """A hash of everything above."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def plan_to_json(plan: Plan) -> dict[str, Any]:
+    """Return the plan as one JSON object, with its hash."""
+    return {"kind": "plan", "digest": plan.digest, **asdict(plan)}
+
+
+def plan_from_json(line: dict[str, Any]) -> Plan:
+    """Return the plan of a line of evidence.
+
+    Raises:
+        Refused: The plan does not match its hash: it was edited after it was fixed.
+    """
+    values = {key: value for key, value in line.items() if key not in ("kind", "digest")}
+    for key in ("candidates", "options"):
+        values[key] = tuple(
+            Candidate(**{k: tuple(v) if isinstance(v, list) else v for k, v in item.items()})  # pyright: ignore[reportUnknownArgumentType]
+            for item in values[key]
+        )
+    values["forecast"] = tuple(Forecast(**item) for item in values["forecast"])
+    for key in ("looks", "confirm_looks", "controls", "lengths", "cut"):
+        values[key] = tuple(values[key])
+    plan = Plan(**values)
+    if plan.digest != line["digest"]:
+        raise Refused("the plan in the evidence was edited after it was fixed; restore evidence.jsonl or start a new study")
+    return plan

@@ -1,0 +1,206 @@
+"""The study, step by step. Given the same evidence it takes the same decisions and asks for the same runs.
+
+Declare and fingerprint happen before (`planning`); emitting and replaying after (`emit`, `replay`).
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from potentiate.study.blocks import BASELINE, Ask, quality, request, run_blocks
+from potentiate.study.calibrate import headroom, measure_noise
+from potentiate.study.confirm import Confirmation, confirm
+from potentiate.study.findings import ArmResult, Findings, FrontPoint, Noise
+from potentiate.study.interval import Interval
+from potentiate.study.ledger import Incomplete, Ledger
+from potentiate.study.plan import Plan
+from potentiate.study.record import Record
+from potentiate.study.search import (
+    Search,
+    build,
+    improve_recipe,
+    levers,
+    name,
+    probe_finalists,
+    screen,
+    shorten,
+)
+from potentiate.study.singles import Singles, probe, prove_quality, results, time_arms
+from potentiate.study.statistics import difference_interval, front_probability, pareto_front
+from potentiate.study.verdict import Verdict, speedup
+
+STRICTNESS = ("exact", "numerics", "semantics", "deployment")
+
+
+def investigate(plan: Plan, pilot: Record, ledger: Ledger, machine: Mapping[str, Any]) -> Findings:
+    """Follow the plan as far as the ledger's evidence, or its runner, goes.
+
+    Args:
+        plan: What was declared.
+        pilot: The probe of the baseline that the plan was made from.
+        ledger: Gives every record; one that only reads stops the study where its evidence ends.
+        machine: The fingerprint, for the report.
+    """
+    findings = Findings(plan, machine)
+    try:
+        _steps(plan, pilot, ledger, findings)
+        findings.complete = True
+    except Incomplete as stop:
+        findings.pending = stop.request.phase
+    findings.records = list(ledger.records.values())
+    findings.study_seconds = ledger.spent
+    findings.best_claim = claim(findings)
+    findings.payback_runs = _payback(findings)
+    return findings
+
+
+def _steps(plan: Plan, pilot: Record, ask: Ask, findings: Findings) -> None:
+    findings.checks = ask(request(plan, "sanity", BASELINE, (), mode="sanity")).checks
+    noise = findings.noise = measure_noise(plan, ask)
+    findings.headroom = headroom(pilot)
+    if plan.mode == "baseline-only":
+        _baseline_only(plan, ask, findings)
+        return
+    singles = probe(plan, ask, pilot, findings.headroom)
+    findings.notes = singles.notes
+    findings.singles = results(plan, singles)
+    time_arms(plan, ask, singles, warmed=noise.warmed)
+    findings.singles = results(plan, singles)
+    prove_quality(plan, ask, singles, warmed=noise.warmed)
+    findings.singles = results(plan, singles)
+    full = [block[BASELINE] for block in singles.quality]
+    findings.noise = _with_quality_sd(plan, noise, full)
+    search = Search(trials=findings.trials, interactions=findings.interactions)
+    if plan.mode == "test":
+        search.finalists = _proven(singles)
+    else:
+        factors = levers(plan, singles)
+        gains = screen(plan, ask, singles, factors, search)
+        build(plan, ask, singles, factors, gains, search)
+        improve_recipe(plan, ask, search)
+        shorten(plan, ask, search, full)
+    probe_finalists(plan, ask, search, singles)
+    finalists = {techniques: _evidence(plan, singles, techniques) for techniques in search.finalists}
+    confirmed = confirm(plan, ask, finalists, singles.probes, warmed=noise.warmed)
+    findings.confirmation, findings.control, findings.best = (
+        confirmed.rows,
+        confirmed.control,
+        confirmed.best,
+    )
+    findings.front = _front(plan, confirmed, singles.probes)
+
+
+def _baseline_only(plan: Plan, ask: Ask, findings: Findings) -> None:
+    blocks = run_blocks(plan, ask, "quality", {BASELINE: ()}, range(plan.looks[0]), test=True)
+    records = [block[BASELINE] for block in blocks]
+    assert findings.noise is not None
+    findings.noise = _with_quality_sd(plan, findings.noise, records)
+
+
+def _with_quality_sd(plan: Plan, noise: Noise, records: list[Record]) -> Noise:
+    values = [quality(plan, record) for record in records if record.status == "ok"]
+    return replace(noise, quality_sd=statistics.stdev(values) if len(values) > 1 else None)
+
+
+def _proven(singles: Singles) -> list[tuple[str, ...]]:
+    """For a test of named techniques: each that was faster and not worse, and all of them together."""
+    good = (Verdict.FASTER_EQUAL, Verdict.FASTER_QUALITY_UNPROVEN)
+    arms = [arm for arm in singles.candidates if singles.decided[arm].verdict in good]
+    alone = [singles.candidates[arm].techniques for arm in arms]
+    together = tuple(spec for techniques in alone for spec in techniques)
+    names = [name(spec) for spec in together]
+    return [*alone, together] if len(alone) > 1 and len(set(names)) == len(names) else alone
+
+
+def _evidence(plan: Plan, singles: Singles, techniques: tuple[str, ...]) -> str:
+    """The strictest proof that any part of a combination owes."""
+    known = {
+        spec: candidate.evidence
+        for candidate in (*plan.options, *plan.candidates, *singles.candidates.values())
+        for spec in candidate.techniques
+    }
+    kinds = [known.get(spec, "semantics") for spec in techniques]
+    return max(kinds, key=STRICTNESS.index, default="exact")
+
+
+def _front(plan: Plan, confirmed: Confirmation, probes: Mapping[str, Record]) -> list[FrontPoint]:
+    directions = {"seconds": "lower", "memory": "lower", "flops": "lower", "quality": "higher"}
+    samples = dict[str, dict[str, list[float]]]()
+    for arm in [BASELINE, *(row.arm for row in confirmed.rows)]:
+        records = [b[arm] for b in confirmed.blocks if arm in b and b[arm].status == "ok"]
+        if not records:
+            continue
+        counted = probes.get(arm)
+        step = counted.flops["matmul"] + counted.flops["elementwise"] if counted and counted.flops else None
+        if step is None:  # a shorter schedule does the same step, fewer times
+            flops = probes[BASELINE].flops or {"matmul": 0.0, "elementwise": 0.0}
+            step = flops["matmul"] + flops["elementwise"]
+        samples[arm] = {
+            "seconds": [r.total for r in records],
+            "memory": [float(r.peak_memory) for r in records],
+            "flops": [step * r.steps for r in records],
+            "quality": [quality(plan, r) for r in records],
+        }
+    points = {arm: {axis: _spread(values) for axis, values in axes.items()} for arm, axes in samples.items()}
+    on_front = pareto_front(points, directions)  # pyright: ignore[reportArgumentType]
+    chances = front_probability(samples, directions)  # pyright: ignore[reportArgumentType]
+    best = {axis: _best(points, axis, way) for axis, way in directions.items()}
+    titles = {"seconds": "fastest", "memory": "smallest", "flops": "fewest FLOPs", "quality": "best quality"}
+    return [
+        FrontPoint(
+            arm,
+            point["seconds"].estimate,
+            point["memory"].estimate,
+            point["flops"].estimate,
+            point["quality"].estimate if plan.higher_is_better else -point["quality"].estimate,
+            arm in on_front,
+            chances[arm],
+            tuple(title for axis, title in titles.items() if best[axis] == arm),
+        )
+        for arm, point in points.items()
+    ]
+
+
+def _best(points: Mapping[str, Mapping[str, Interval]], axis: str, way: str) -> str:
+    sign = 1.0 if way == "lower" else -1.0
+    return min(points, key=lambda arm: sign * points[arm][axis].estimate)
+
+
+def _spread(values: list[float]) -> Interval:
+    """The interval of a typical value; of a single one, the value."""
+    return difference_interval(values) if len(values) > 1 else Interval(values[0], values[0], values[0], 1, "single run")
+
+
+def claim(findings: Findings) -> str:
+    """Return the one sentence at the head of the report; without a confirmed row it claims nothing."""
+    plan, best = findings.plan, findings.best
+    if plan.mode == "baseline-only":
+        return "The baseline was measured; nothing was compared with it."
+    if not findings.complete:
+        return f"The study is not finished; it stopped before '{findings.pending}'. Start the same command to go on."
+    if best is None or best.judgement.time is None:
+        return "No difference was confirmed: keep the baseline."
+    gain = speedup(best.judgement.time)
+    text = f"{gain.estimate:.2f}x faster ({gain.low:.2f} to {gain.high:.2f})"
+    if best.judgement.quality is not None:
+        text += f" at {plan.metric} not worse by {plan.margin:g}"
+    if best.arm == findings.control:
+        return f"{text}: simply training shorter is what pays here."
+    if best.versus_control is not None:
+        control = speedup(best.versus_control)
+        text += f", and {control.estimate:.2f}x faster ({control.low:.2f} to {control.high:.2f}) than training shorter"
+    return f"{text}; confirmed on {best.runs} fresh seeds."
+
+
+def _payback(findings: Findings) -> float | None:
+    """Trainings after which the study has saved what it cost."""
+    if findings.best is None:
+        return None
+    base = [r.total for r in findings.records if r.request.phase == "confirm" and r.request.arm == BASELINE]
+    saved = statistics.median(base) - findings.best.seconds if base else 0.0
+    return findings.study_seconds / saved if saved > 0 else None
+
+

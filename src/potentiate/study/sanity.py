@@ -1,0 +1,137 @@
+"""Whether a workload can be studied at all: five checks before anything is compared."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+import torch
+from torch import nn
+
+from potentiate.engine import train
+from potentiate.errors import Refused
+from potentiate.events import Started, Stepped
+from potentiate.steps import GradientStep
+from potentiate.techniques.base import Technique
+from potentiate.trace import without_dropout
+from potentiate.training import Training, copied
+from potentiate.workload import Workload
+
+Check = tuple[str, bool, str]
+
+STEPS = 6
+FIT_STEPS = 60
+
+
+def check(
+    workload: Workload, techniques: Sequence[Technique] = (), seed: int = 0, device: str = "cpu"
+) -> list[Check]:
+    """Return (what, whether it holds, detail) for each check; all run even if one fails."""
+    asked = {
+        "the same seed gives the same run": _repeatable,
+        "a run stopped and resumed equals one that was not": _resumable,
+        "evaluating twice gives the same metrics": _evaluation,
+        "one batch can be learned": _learnable,
+        "the gradient agrees with finite differences": _gradient,
+    }
+    results = list[Check]()
+    for what, holds in asked.items():
+        try:
+            passed, detail = holds(workload, techniques, seed, device)
+        except Refused as reason:
+            passed, detail = False, str(reason)
+        results.append((what, passed, detail))
+    return results
+
+
+def _started(
+    workload: Workload, techniques: Sequence[Technique], seed: int, device: str
+) -> tuple[Training, Iterator[object]]:
+    events = train(workload, techniques, seed=seed, device=device, warmup=0, max_steps=STEPS, test=False)
+    return next(e.training for e in events if isinstance(e, Started)), events
+
+
+def _weights(training: Training) -> list[torch.Tensor]:
+    return [p.detach().clone() for p in training.run.model.parameters()]
+
+
+def _equal(a: list[torch.Tensor], b: list[torch.Tensor]) -> bool:
+    return all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+def _repeatable(w: Workload, t: Sequence[Technique], seed: int, device: str) -> tuple[bool, str]:
+    runs = list[list[torch.Tensor]]()
+    for _ in range(2):
+        training, events = _started(w, t, seed, device)
+        for _ in events:
+            pass
+        runs.append(_weights(training))
+    same = _equal(*runs)
+    return same, f"weights after {STEPS} steps are {'bitwise equal' if same else 'different'}"
+
+
+def _resumable(w: Workload, t: Sequence[Technique], seed: int, device: str) -> tuple[bool, str]:
+    training, events = _started(w, t, seed, device)
+    half = None
+    for event in events:
+        if isinstance(event, Stepped) and event.step == STEPS // 2:
+            half = copied(training.state())
+    whole = _weights(training)
+    assert half is not None
+    events = train(
+        w, t, seed=seed, device=device, warmup=0, max_steps=STEPS, test=False, resume=half
+    )
+    resumed = next(e.training for e in events if isinstance(e, Started))
+    for _ in events:
+        pass
+    same = _equal(whole, _weights(resumed))
+    return same, f"stopped after {STEPS // 2} of {STEPS} steps: {'bitwise equal' if same else 'different'}"
+
+
+def _evaluation(w: Workload, t: Sequence[Technique], seed: int, device: str) -> tuple[bool, str]:
+    training, _ = _started(w, t, seed, device)
+    first, second = (dict(training.run.validate(training.step.evaluated())) for _ in range(2))
+    if w.target.metric not in first:
+        return False, f"the target metric '{w.target.metric}' is not among {', '.join(sorted(first))}"
+    return first == second, f"{w.target.metric} {first[w.target.metric]:.4f} twice" if first == second else "differ"
+
+
+def _learnable(w: Workload, t: Sequence[Technique], seed: int, device: str) -> tuple[bool, str]:
+    training, _ = _started(w, t, seed, device)
+    with without_dropout(training.run.model):
+        batch = next(iter(islice(training.run.batches.start(0, training.device), 1)))
+        training.run.model.train()
+        losses = [float(training.step(batch)) for _ in range(FIT_STEPS)]
+    return losses[-1] < losses[0], f"loss {losses[0]:.3g} to {losses[-1]:.3g} in {FIT_STEPS} steps on one batch"
+
+
+def _gradient(w: Workload, t: Sequence[Technique], seed: int, device: str) -> tuple[bool, str]:
+    training, _ = _started(w, t, seed, device)
+    step = training.run.step
+    if not isinstance(step, GradientStep):
+        return True, "learning is not by gradient"
+    batch = next(iter(islice(training.run.batches.start(0, training.device), 1)))
+    inputs, target = step.split(batch)
+    if not isinstance(inputs, torch.Tensor) or not inputs.is_floating_point():
+        return True, "inputs are not floats; not checked"
+    model: nn.Module = copy.deepcopy(training.run.model).double().eval()
+    target = target.double() if isinstance(target, torch.Tensor) and target.is_floating_point() else target
+
+    def loss() -> torch.Tensor:
+        return step.loss(model(inputs.double()), target)
+
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    gradients = torch.autograd.grad(loss(), parameters, allow_unused=True)
+    generator = torch.Generator().manual_seed(seed)
+    along = [torch.randn(p.shape, generator=generator, dtype=p.dtype).to(p.device) for p in parameters]
+    expected = sum(float((g * d).sum()) for g, d in zip(gradients, along, strict=True) if g is not None)
+    size, ends = 1e-6, list[float]()
+    with torch.no_grad():
+        for sign in (1.0, -2.0):  # from the start to +size, from there to -size
+            for p, d in zip(parameters, along, strict=True):
+                p.add_(d, alpha=sign * size)
+            ends.append(float(loss()))
+    measured = (ends[0] - ends[1]) / (2 * size)
+    error = abs(measured - expected) / max(abs(expected), 1e-8)
+    return error < 1e-3, f"relative error {error:.1e} along a random direction, in float64"

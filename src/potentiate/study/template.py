@@ -1,0 +1,62 @@
+"""The template process of a `Nursery`: waits for requests, forks a child for each, passes its answer on."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from typing import Any, NoReturn, TextIO
+
+from potentiate.study import child
+from potentiate.study.record import Request, to_json
+
+
+def main() -> None:
+    """Answer requests, one JSON line each, until standard input ends."""
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever a workload prints stays out of the answers
+    _write(answers, "ready")
+    for line in sys.stdin:
+        asked = json.loads(line)
+        reader, writer = os.pipe()
+        process = os.fork()
+        if process == 0:
+            os.close(reader)
+            _child(asked, writer)
+        os.close(writer)
+        with os.fdopen(reader, "rb") as pipe:
+            answer = pipe.read()
+        _, status = os.waitpid(process, 0)
+        done = {"record": json.loads(answer)} if answer else {"code": os.waitstatus_to_exitcode(status)}
+        _write(answers, json.dumps(done))
+
+
+def _child(asked: dict[str, Any], writer: int) -> NoReturn:
+    """Do the run, answer through the pipe and leave without the clean-up of the template."""
+    code = 1
+    try:
+        errors = os.open(asked["errors"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(errors, sys.stdout.fileno())
+        os.dup2(errors, sys.stderr.fileno())
+        fields = asked["request"]
+        fields["techniques"] = tuple(fields["techniques"])
+        record = child.answer(Request(**fields))
+        with os.fdopen(writer, "wb") as pipe:
+            pipe.write(json.dumps(to_json(record)).encode())
+        code = 0
+    except BaseException:  # the last chance to say why: nothing above this process shows it
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _write(answers: TextIO, text: str) -> None:
+    answers.write(text + "\n")
+    answers.flush()  # before the next fork, or a child would hold the text too
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""The live parts and the position of one run, and the state that continues it bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from potentiate.measure import Clock
+from potentiate.techniques.base import Technique
+from potentiate.workload import LiveStep, Run, Workload
+
+
+@dataclass
+class Training:
+    """The one mutable object of a run: the live parts and the position. Listeners may read it.
+
+    Attributes:
+        techniques: As settled: what a measurement had to decide is decided.
+        total: Steps of the whole schedule.
+        position: Batches learned.
+        history: Validation metrics of the evaluations so far, with "step" and "seconds".
+    """
+
+    workload: Workload
+    techniques: Sequence[Technique]
+    seed: int
+    device: torch.device
+    run: Run
+    step: LiveStep
+    total: int
+    clock: Clock
+    position: int = 0
+    history: list[dict[str, float]] = field(default_factory=list[dict[str, float]])
+
+    @property
+    def judged(self) -> bool:
+        """Whether the network was evaluated at this position."""
+        return bool(self.history) and self.history[-1]["step"] == self.position
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that decides how the run goes on; tensors are live, so save or copy them."""
+        return {
+            "model": dict(self.run.model.state_dict()),
+            "step": self.step.state_dict(),
+            "random": _random_state(self.device),
+            "position": self.position,
+            "history": self.history,
+            "clock": self.clock.state_dict(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from `state`."""
+        self.run.model.load_state_dict(state["model"])
+        self.step.load_state_dict(state["step"])
+        self.position, self.history = state["position"], list(state["history"])
+        self.clock.load_state_dict(state["clock"])
+        _set_random_state(state["random"], self.device)
+
+
+def copied(tree: Any) -> Any:
+    """Return a state whose tensors share no memory with those of `tree`."""
+    if isinstance(tree, Tensor):
+        return tree.detach().clone()
+    if isinstance(tree, dict):
+        return {key: copied(value) for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [copied(value) for value in tree]
+    return tree
+
+
+def _random_state(device: torch.device) -> dict[str, Tensor]:
+    states = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    return states
+
+
+def _set_random_state(states: Mapping[str, Tensor], device: torch.device) -> None:
+    torch.set_rng_state(states["cpu"])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(states["cuda"], device)
