@@ -274,6 +274,16 @@ def test_what_would_not_come_back_is_refused(tmp_path, state, says):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_numpy_numbers_among_the_facts_become_numbers(tmp_path):
+    noted = {"a": np.float64(0.5), "b": np.int32(3), "c": np.bool_(True), "d": np.float32("nan")}
+    save(tmp_path / "c", {}, facts=noted)
+    a, b, c, d = facts(tmp_path / "c").values()
+    assert (a, b, c, str(d)) == (0.5, 3, True, "nan")
+    assert [type(value) for value in (a, b, c, d)] == [float, int, bool, float]
+    with pytest.raises(Refused, match="'e' is a datetime64"):
+        save(tmp_path / "c", {}, facts={"e": np.datetime64("2020-01-01")})
+
+
 def test_tensors_among_the_facts_are_refused(tmp_path):
     with pytest.raises(Refused, match="'loss' is a Tensor"):
         save(tmp_path / "c", {}, facts={"loss": torch.ones(())})

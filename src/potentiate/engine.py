@@ -6,8 +6,9 @@ listener works the training clock stands still.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack
+from importlib import import_module
 from itertools import islice
 from typing import Any
 
@@ -16,7 +17,7 @@ import torch
 from potentiate.events import Evaluated, Event, Finished, Started, Stepped
 from potentiate.measure import Clock
 from potentiate.techniques.base import Technique, arrange
-from potentiate.training import Training, copied
+from potentiate.training import Training, copied, seed_globally, without_trace
 from potentiate.workload import Workload
 
 
@@ -30,11 +31,11 @@ def train(
     warmup: int = 2,
     max_steps: int | None = None,
     test: bool = True,
-) -> Iterator[Event]:
+) -> Generator[Event, None, None]:
     """Train and yield events until the schedule, a stop or `max_steps` ends the run.
 
-    Equal arguments give equal numbers on one machine. PyTorch's global random state is seeded, because
-    dropout reads no other; everything else draws from generators of its own.
+    Equal arguments give equal numbers on one machine. The global random states are seeded, because
+    dropout and the data sets of others read no other; all else draws from generators of its own.
 
     Args:
         workload: What is learned.
@@ -50,7 +51,10 @@ def train(
     Raises:
         Refused: Something does not fit, in one sentence; NonFinite names the step.
     """
-    clock = Clock("setup", device=device, sync=True)
+    for module in workload.imports:
+        import_module(module)
+    clock = Clock(device, sync=True)
+    clock.part("setup")
     with ExitStack() as stack:
         training = _set_up(workload, techniques, seed, torch.device(device), clock, stack)
         if resume is not None:
@@ -76,7 +80,7 @@ def _set_up(
     stack: ExitStack,
 ) -> Training:
     ordered = arrange(workload, techniques, device.type)
-    torch.manual_seed(seed)
+    seed_globally(seed)
     run = workload.build(seed)
     settled = [technique.settle(run, device.type) for technique in ordered]
     for technique in settled:
@@ -85,7 +89,7 @@ def _set_up(
         stack.enter_context(context())
     run.model.to(device)
     live = run.step.start(run.model, run.steps)
-    torch.manual_seed(seed)  # whatever the techniques drew, training starts from the same state
+    seed_globally(seed)  # whatever the techniques drew, training starts from the same state
     return Training(workload, settled, seed, device, run, live, run.steps, clock)
 
 
@@ -99,7 +103,7 @@ def _warm_up(training: Training, steps: int) -> None:
     training.restore(before)
 
 
-def _steps(training: Training, limit: int) -> Iterator[Event]:
+def _steps(training: Training, limit: int) -> Generator[Event, None, str]:
     run, clock, step = training.run, training.clock, training.step
     end, every = min(limit, training.total), run.evaluation_steps
     batches = run.batches.start(training.position, training.device)
@@ -128,7 +132,8 @@ def _steps(training: Training, limit: int) -> Iterator[Event]:
 
 def _evaluate(training: Training) -> Evaluated:
     training.clock.part("evaluation")
-    metrics = dict(training.run.validate(training.step.evaluated()))
+    with without_trace(training.device):
+        metrics = dict(training.run.validate(training.step.evaluated()))
     training.run.model.train()
     training.clock.part("other")
     seconds = training.clock.seconds["training"]

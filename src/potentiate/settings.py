@@ -77,12 +77,14 @@ def _sentence(error: Any, where: str) -> str:
 
 
 def as_text(settings: Any) -> dict[str, str]:
-    """Return the fields of `settings` that differ from their defaults, as text that `changed` reads back."""
-    return {
-        f.name: _write(getattr(settings, f.name))
-        for f in fields(settings)
-        if f.init and getattr(settings, f.name) != _default(f)
-    }
+    """Return the fields of `settings` that differ from their defaults, as text that `changed` reads."""
+    given = {f.name for f in fields(settings) if getattr(settings, f.name) != _default(f)}
+    return {name: text for name, text in written(settings).items() if name in given}
+
+
+def written(settings: Any) -> dict[str, str]:
+    """Return all fields of `settings` as text that `changed` reads back."""
+    return {f.name: _write(getattr(settings, f.name)) for f in fields(settings) if f.init}
 
 
 def _default(of: Field[Any]) -> Any:
@@ -94,7 +96,7 @@ def _write(value: Any) -> str:
         return "none"
     if isinstance(value, tuple):
         items: tuple[Any, ...] = value
-        return "|".join(map(str, items)) + ("|" if len(items) == 1 else "")
+        return "|".join(map(str, items))
     return str(value)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from potentiate.errors import NonFinite
+from potentiate.errors import NonFinite, Refused
 from potentiate.schedules import Constant, Schedule
 
 Loss = Callable[[Any, Any], Tensor]
@@ -63,20 +63,28 @@ class GradientStep:
 class LiveGradientStep:
     """A gradient step at work. Its state is complete: what `load_state_dict` gets, it continues from."""
 
-    def __init__(self, spec: GradientStep, model: nn.Module, total_steps: int, position: int) -> None:
+    def __init__(
+        self, spec: GradientStep, model: nn.Module, total_steps: int, position: int
+    ) -> None:
         self.spec, self.model, self.total_steps, self.done = spec, model, total_steps, position
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         if not self.parameters:
-            raise Refused("the model has no parameter that requires a gradient; nothing can be learned")
+            raise Refused(
+                "the model has no parameter that requires a gradient; nothing can be learned"
+            )
         self.device = self.parameters[0].device
         self.optimizer = spec.optimizer(self.parameters, **spec.options)
         self.rates = [float(group["lr"]) for group in self.optimizer.param_groups]
         self.scaler = torch.amp.GradScaler(self.device.type) if spec.scale else None
-        self.averaged = copy.deepcopy(model).requires_grad_(False) if spec.average is not None else None
+        self.averaged = (
+            copy.deepcopy(model).requires_grad_(False) if spec.average is not None else None
+        )
         self.skipped = 0  # updates left out because scaled gradients overflowed
         self.mark: Callable[[str], None] = _unmarked
         self._autocast = (
-            partial(torch.autocast, self.device.type, spec.autocast) if spec.autocast else nullcontext
+            partial(torch.autocast, self.device.type, spec.autocast)
+            if spec.autocast
+            else nullcontext
         )
         self._constant = isinstance(spec.schedule, Constant)
         self._buffers = list(model.buffers())
@@ -90,7 +98,7 @@ class LiveGradientStep:
         Raises:
             NonFinite: The loss or a gradient is not finite; weights, buffers and optimizer are unchanged.
         """
-        self.optimizer.zero_grad(set_to_none=True)
+        self._forget_gradients()
         if self._buffers:
             torch._foreach_copy_(self._buffers_before, self._buffers)
         loss = self._gradients(batch)
@@ -117,6 +125,10 @@ class LiveGradientStep:
                 f"step {self.done + 1}: the gradient overflows fp16 at every loss scale, so nothing is "
                 "learned; try bf16 or full precision"
             )
+
+    def _forget_gradients(self) -> None:
+        for parameter in self.parameters:  # 4 us less than the optimizer's own, which also profiles
+            parameter.grad = None
 
     def _set_rates(self) -> None:
         factor = self.spec.schedule(min(self.done / self.total_steps, 1.0))
@@ -156,22 +168,29 @@ class LiveGradientStep:
         value = float(loss)
         finite = value - value == 0.0
         if finite and self.scaler is None:
-            gradients = [p.grad for p in self.parameters if p.grad is not None]
-            if gradients:
-                torch._amp_foreach_non_finite_check_and_unscale_(gradients, self._overflow, self._one)
-                finite = not self._overflow.item()
+            finite = self._finite_gradients()
         if not finite:
             culprit = self._culprit(value, batch)
-            self.optimizer.zero_grad(set_to_none=True)
+            self._forget_gradients()
             self._overflow.zero_()
             if self._buffers:
                 torch._foreach_copy_(self._buffers, self._buffers_before)
             raise NonFinite(culprit)
 
+    def _finite_gradients(self) -> bool:
+        gradients = [p.grad for p in self.parameters if p.grad is not None]
+        if not gradients:
+            return True
+        try:
+            torch._amp_foreach_non_finite_check_and_unscale_(gradients, self._overflow, self._one)
+        except RuntimeError:  # sparse or complex
+            return all(map(_finite, gradients))
+        return not self._overflow.item()
+
     def _culprit(self, value: float, batch: Any) -> str:
         where = f"step {self.done + 1}"
         inputs, _ = self.spec.split(batch)
-        if isinstance(inputs, Tensor) and not bool(torch.isfinite(inputs).all()):
+        if isinstance(inputs, Tensor) and not _finite(inputs):
             return f"{where}: the input holds numbers that are not finite; clean or mask the data before training"
         if value - value != 0.0:
             return (
@@ -181,7 +200,7 @@ class LiveGradientStep:
         names = [
             name
             for name, p in self.model.named_parameters()
-            if p.grad is not None and not bool(torch.isfinite(p.grad).all())
+            if p.grad is not None and not _finite(p.grad)
         ]
         return (
             f"{where}: the gradient of '{names[0]}' is not finite (the loss is {value:.4g}); try a lower "
@@ -190,7 +209,9 @@ class LiveGradientStep:
 
     def _average(self) -> None:
         assert self.averaged is not None and self.spec.average is not None
-        decay = min(self.spec.average, self.done / (self.done + 10.0))  # early weights are soon forgotten
+        decay = min(
+            self.spec.average, self.done / (self.done + 10.0)
+        )  # early weights are soon forgotten
         with torch.no_grad():  # or the average would keep the graph of every step alive
             averaged, current = list(self.averaged.parameters()), list(self.model.parameters())
             torch._foreach_lerp_(averaged, current, 1.0 - decay)
@@ -223,6 +244,11 @@ class LiveGradientStep:
             self.scaler.load_state_dict(dict(state["scaler"]))
         if self.averaged is not None:
             self.averaged.load_state_dict(state["averaged"])
+
+
+def _finite(tensor: Tensor) -> bool:
+    values = tensor.coalesce().values() if tensor.is_sparse else tensor
+    return bool(torch.isfinite(values).all())
 
 
 def _unmarked(part: str) -> None:

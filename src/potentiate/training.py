@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import random
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -72,14 +75,41 @@ def copied(tree: Any) -> Any:
     return tree
 
 
-def _random_state(device: torch.device) -> dict[str, Tensor]:
-    states = {"cpu": torch.get_rng_state()}
+def seed_globally(seed: int) -> None:
+    """Seed the global random states.
+
+    PyTorch's is what dropout reads; those of Python and NumPy are what the data sets of others draw
+    their augmentation from.
+    """
+    torch.manual_seed(seed)
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+
+
+@contextmanager
+def without_trace(device: torch.device) -> Generator[None]:
+    """Leave the random states as they were, so that judging a network does not change its training."""
+    before = _random_state(device)
+    try:
+        yield
+    finally:
+        _set_random_state(before, device)
+
+
+def _random_state(device: torch.device) -> dict[str, Any]:
+    states = {
+        "cpu": torch.get_rng_state(),
+        "python": random.getstate(),
+        "numpy": np.random.get_state(),
+    }
     if device.type == "cuda":
         states["cuda"] = torch.cuda.get_rng_state(device)
     return states
 
 
-def _set_random_state(states: Mapping[str, Tensor], device: torch.device) -> None:
+def _set_random_state(states: Mapping[str, Any], device: torch.device) -> None:
     torch.set_rng_state(states["cpu"])
+    random.setstate(states["python"])
+    np.random.set_state(states["numpy"])
     if device.type == "cuda":
         torch.cuda.set_rng_state(states["cuda"], device)

@@ -156,6 +156,7 @@ class Workload:
         unit: What throughput counts.
         source: How a child process finds this workload: its name in the table, or "file.py:attribute".
         changes: What `varied` changed in the recipe.
+        imports: Modules that it needs; loaded before the clock starts, because importing is not training.
     """
 
     name: str
@@ -167,6 +168,7 @@ class Workload:
     unit: str = "samples"
     source: str = ""
     changes: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    imports: tuple[str, ...] = ()
 
     def build(self, seed: int) -> Run:
         """Return a fresh, untrained run; equal seeds give equal runs."""

@@ -51,10 +51,12 @@ class World:
     def __call__(self, request: Request) -> Record:
         """Return the record of a run in this world."""
         self.runs += 1
-        self.level = 0.95 * self.level + self.drift * math.sqrt(1 - 0.95**2) * self.rng.standard_normal()
+        self.level = (
+            0.95 * self.level + self.drift * math.sqrt(1 - 0.95**2) * self.rng.standard_normal()
+        )
         if request.mode == "sanity":
             return Record(request, checks=[("holds", True, "by construction")], wall=1.0)
-        names = [spec for spec in request.techniques]
+        names = list(request.techniques)
         effects = [self.effect(spec) for spec in names]
         if any(self.rng.random() < effect.crash for effect in effects):
             return Record(request, status="failed", reason="the loss is nan", wall=1.0)
@@ -87,7 +89,12 @@ class World:
             test={"accuracy": seen} if request.test else None,
             peak_memory=round(1e9 * math.prod(effect.memory for effect in effects)),
             flops={"matmul": 1e6, "elementwise": 1e5, "bytes": 1e5},
-            phases={"data": 0.1 * step, "forward": 0.4 * step, "backward": 0.4 * step, "optimizer": 0.1 * step},
+            phases={
+                "data": 0.1 * step,
+                "forward": 0.4 * step,
+                "backward": 0.4 * step,
+                "optimizer": 0.1 * step,
+            },
             trace=[1.0 + sum(effect.trace for effect in effects)] * 50,
             weights="w",
             sizes={"train": 10_000, "validation": 5_000, "test": 10_000},

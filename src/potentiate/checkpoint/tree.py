@@ -68,20 +68,20 @@ def _pack_dict(
     return {"$dict": [[pack(key, None, path), item] for key, item in pairs.items()]}
 
 
-def _pack_numbers(
-    value: Any, path: tuple[str, ...], store: dict[str, Tensor] | None
-) -> dict[str, Any]:
+def _pack_numbers(value: Any, path: tuple[str, ...], store: dict[str, Tensor] | None) -> Any:
     import numpy as np
     import torch
 
     kind = cast("type[object]", type(value))
-    if store is None and isinstance(value, np.bool_ | np.integer | np.floating):
-        return value.item()  # facts are for reading: a number will do
+    if store is None and isinstance(value, np.generic):
+        plain = cast("object", value.item())
+        if isinstance(plain, bool | int | float):  # facts are for reading: the number will do
+            return pack(plain, None, path)
     if store is not None and isinstance(value, torch.Tensor):
         if value.layout is torch.strided and not value.is_meta and not value.is_quantized:
             return _pack_tensor(value, path, store)
     elif store is not None and (kind is np.ndarray or issubclass(kind, np.generic)):
-        array: np.ndarray[Any, Any] = np.asarray(value)
+        array: np.ndarray[Any, Any] = np.asarray(cast("Any", value))
         if array.dtype.kind in _NUMPY_KINDS and array.dtype.itemsize:
             tag = "$array" if kind is np.ndarray else "$scalar"
             return _pack_array(array, tag, path, store)

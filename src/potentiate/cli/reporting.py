@@ -49,7 +49,9 @@ def replayed(folder: Path, seed: int | None) -> int:
     low, high = done.predicted_seconds
     worst, best = done.predicted_quality
     console = Console(highlight=False)
-    console.print(f"time     {duration(done.seconds)}, predicted {duration(low)} to {duration(high)}")
+    console.print(
+        f"time     {duration(done.seconds)}, predicted {duration(low)} to {duration(high)}"
+    )
     span = f"{quality(worst, plan.metric)} to {quality(best, plan.metric)}"
     console.print(f"quality  {quality(done.quality, plan.metric)}, predicted {span}")
     console.print("as predicted" if done.inside else "NOT as predicted", style="bold")

@@ -18,32 +18,55 @@ def register(app: typer.Typer) -> None:
 
 
 def study(
-    workload: Annotated[str, typer.Argument(help="A name of 'potentiate list workloads', or file.py:attribute.")],
+    workload: Annotated[
+        str, typer.Argument(help="A name of 'potentiate list workloads', or file.py:attribute.")
+    ],
     names: Annotated[list[str] | None, typer.Argument(help="Further techniques of --test.")] = None,
-    baseline_only: Annotated[bool, typer.Option("--baseline-only", help="Measure the baseline and its noise.")] = False,
+    baseline_only: Annotated[
+        bool, typer.Option("--baseline-only", help="Measure the baseline and its noise.")
+    ] = False,
     test: Annotated[
-        list[str] | None, typer.Option("--test", metavar="NAME [NAME ...]", help="Measure the named techniques.")
+        list[str] | None,
+        typer.Option("--test", metavar="NAME [NAME ...]", help="Measure the named techniques."),
     ] = None,
     full: Annotated[
-        bool, typer.Option("--full", help="Every technique, alone and combined, confirmed. [default]")
+        bool,
+        typer.Option("--full", help="Every technique, alone and combined, confirmed. [default]"),
     ] = False,
     profile: Annotated[Profile, typer.Option(help="How thorough.")] = "standard",
-    budget: Annotated[str | None, typer.Option(metavar="TIME", help="Such as 30m or 2h; the plan is cut to fit.")] = None,
-    margin: Annotated[
-        str | None, typer.Option(metavar="LOSS", help="Largest loss of quality that counts as equal, such as 0.5pp.")
+    budget: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Such as 30m or 2h; the plan is cut to fit.")
     ] = None,
-    seeds: Annotated[int | None, typer.Option(min=3, max=100, help="Full paired runs, instead of looks.")] = None,
+    margin: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LOSS", help="Largest loss of quality that counts as equal, such as 0.5pp."
+        ),
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=3, max=100, help="Full paired runs, instead of looks.")
+    ] = None,
     epochs: Annotated[float | None, typer.Option(help="Short for --set epochs=...")] = None,
     setting: Annotated[
-        list[str] | None, typer.Option("--set", metavar="key=value", help="Change the baseline's recipe.")
+        list[str] | None,
+        typer.Option("--set", metavar="key=value", help="Change the baseline's recipe."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="First seed.")] = 0,
-    device: Annotated[Literal["cpu", "cuda", "auto"], typer.Option(help="Where to train.")] = "auto",
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads of every run. [default: PyTorch's own]")] = None,
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder of the study. [default: runs/study/WORKLOAD-MODE-PROFILE]")
+    device: Annotated[
+        Literal["cpu", "cuda", "auto"], typer.Option(help="Where to train.")
+    ] = "auto",
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Threads of every run. [default: PyTorch's own]")
     ] = None,
-    plan_only: Annotated[bool, typer.Option("--plan", help="Show what it would run and stop.")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Folder of the study. [default: runs/study/WORKLOAD-MODE-PROFILE]"
+        ),
+    ] = None,
+    plan_only: Annotated[
+        bool, typer.Option("--plan", help="Show what it would run and stop.")
+    ] = False,
 ) -> int:
     """Measure techniques on a workload, alone and combined, and say with intervals what they buy.
 
@@ -66,11 +89,15 @@ def _mode(*, baseline_only: bool, test: bool, full: bool, names: list[str]) -> s
     if baseline_only + test + full > 1:
         raise Refused("--baseline-only, --test and --full exclude each other; choose one")
     if names and not test:
-        raise Refused(f"'{names[0]}' stands after the workload; put --test before the names of techniques")
+        raise Refused(
+            f"'{names[0]}' stands after the workload; put --test before the names of techniques"
+        )
     return "baseline-only" if baseline_only else "test" if test else "full"
 
 
-def report(folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a study.")]) -> None:
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a study.")],
+) -> None:
     """Rebuild a study's report from its evidence; nothing is run and PyTorch is not needed."""
     from potentiate.cli.reporting import rebuild
 
@@ -79,7 +106,9 @@ def report(folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folde
 
 def replay(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a study.")],
-    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the run. [default: one not used before]")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Seed of the run. [default: one not used before]")
+    ] = None,
 ) -> int:
     """Run the command that a study recommends, and say whether it does what was predicted."""
     from potentiate.cli.reporting import replayed

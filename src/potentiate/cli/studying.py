@@ -63,7 +63,11 @@ def _absolute(workload: str) -> str:
     """A workload file is found from any folder later."""
     path, colon, attribute = workload.rpartition(":")
     name = path if colon else attribute
-    return f"{Path(name).resolve()}:{attribute if colon else 'workload'}" if name.endswith(".py") else workload
+    return (
+        f"{Path(name).resolve()}:{attribute if colon else 'workload'}"
+        if name.endswith(".py")
+        else workload
+    )
 
 
 def seconds(text: str) -> float:
@@ -75,7 +79,9 @@ def seconds(text: str) -> float:
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
     if match is None or float(match[1]) == 0:
-        raise Refused(f"--budget {text!r} is not a time; write a number and s, m or h, for example 30m")
+        raise Refused(
+            f"--budget {text!r} is not a time; write a number and s, m or h, for example 30m"
+        )
     return float(match[1]) * UNITS[match[2]]
 
 
@@ -88,14 +94,22 @@ def points(text: str) -> float:
     """
     match = re.fullmatch(r"(\d*\.?\d+)(pp)?", text.strip())
     if match is None or float(match[1]) == 0:
-        raise Refused(f"--margin {text!r} is not a margin; write points such as 0.5pp, or a number above 0")
+        raise Refused(
+            f"--margin {text!r} is not a margin; write points such as 0.5pp, or a number above 0"
+        )
     return round(float(match[1]) / 100, 12) if match[2] else float(match[1])
 
 
 def default_folder(declaration: Declaration) -> Path:
     """Return where a study goes that was not told where."""
-    slug = re.sub(r"[^a-zA-Z0-9]+", "-", Path(declaration.workload).name.removesuffix(":workload")).strip("-")
-    name = declaration.workload.replace("/", "-") if "/" not in slug and ".py" not in declaration.workload else slug
+    slug = re.sub(
+        r"[^a-zA-Z0-9]+", "-", Path(declaration.workload).name.removesuffix(":workload")
+    ).strip("-")
+    name = (
+        declaration.workload.replace("/", "-")
+        if "/" not in slug and ".py" not in declaration.workload
+        else slug
+    )
     return Path("runs") / "study" / f"{name}-{declaration.mode}-{declaration.profile}"
 
 
@@ -107,7 +121,9 @@ def investigated(declaration: Declaration, out: Path | None, *, plan_only: bool)
         live = Live(console)
         ledger = Ledger(folder, nursery.run, live)
         if ledger.records:
-            console.print(f"going on with {folder}: {len(ledger.records)} runs are done", highlight=False)
+            console.print(
+                f"going on with {folder}: {len(ledger.records)} runs are done", highlight=False
+            )
         live.say("a pilot run of the baseline")
         plan, pilot = open_study(declaration, ledger, live.forecast)
         _same_machine(ledger, folder)
@@ -118,7 +134,9 @@ def investigated(declaration: Declaration, out: Path | None, *, plan_only: bool)
                 findings = investigate(plan, pilot, ledger, _machine(ledger))
         except KeyboardInterrupt:
             done = len(ledger.records)
-            sys.stderr.write(f"potentiate: stopped after {done} runs, all kept in {folder}; the same command goes on\n")
+            sys.stderr.write(
+                f"potentiate: stopped after {done} runs, all kept in {folder}; the same command goes on\n"
+            )
             return 130
     show(console, findings, folder)
     return 0
@@ -178,10 +196,15 @@ class Live:
         for row in plan.forecast:
             table.add_row(row.phase, str(row.runs), duration(row.seconds))
         total = cost(plan.forecast)
-        table.add_row("together", str(sum(r.runs for r in plan.forecast)), duration(total), style="bold")
+        table.add_row(
+            "together", str(sum(r.runs for r in plan.forecast)), duration(total), style="bold"
+        )
         self.console.print(table)
         name = f"{100 * plan.margin:g} points" if plan.metric == "accuracy" else f"{plan.margin:g}"
-        self.console.print(f"equal means: {plan.metric} not worse by {name}; fixed now, before the first run", highlight=False)
+        self.console.print(
+            f"equal means: {plan.metric} not worse by {name}; fixed now, before the first run",
+            highlight=False,
+        )
         for sentence in plan.cut:
             self.console.print(f"cut to fit the budget: {sentence}", highlight=False)
         self.bar.update(self.task, total=total)
@@ -192,7 +215,9 @@ class Live:
         self.spent += record.wall
         total = cost(self.plan.forecast) if self.plan else 0.0
         left = f"about {duration(max(0.0, total - self.spent))} left" if total else ""
-        self.bar.update(self.task, completed=min(self.spent, total), description=record.request.phase, left=left)
+        self.bar.update(
+            self.task, completed=min(self.spent, total), description=record.request.phase, left=left
+        )
         self.console.print(line(record), highlight=False, markup=False)
 
 

@@ -94,9 +94,8 @@ class ResidentBatches:
         epoch, first = divmod(position, len(self))
         while True:
             order = epoch_order(self.count, self.seed, epoch, shuffle=self.shuffle).to(device)
-            for start in range(first * self.size, len(self) * self.size, self.size):
-                chosen = order[start : start + self.size]
-                yield tuple(t.index_select(0, chosen) for t in tensors)
+            for rows in order.split(self.size)[first : len(self)]:
+                yield tuple([t.index_select(0, rows) for t in tensors])
             epoch, first = epoch + 1, 0
 
 
@@ -115,7 +114,11 @@ class _Order(Sampler[int]):
 
 @dataclass(frozen=True)
 class LoaderBatches:
-    """A map-style data set read through a DataLoader, in the order that `ResidentBatches` would use."""
+    """A map-style data set read through a DataLoader, in the order that `ResidentBatches` would use.
+
+    Resuming is exact where an item depends on its number, or on random states that the main process
+    holds (`workers=0`); augmentation that is drawn inside workers starts its epoch's stream anew.
+    """
 
     dataset: Dataset[Any]
     size: int
@@ -154,8 +157,12 @@ class LoaderBatches:
         """Return the sample numbers of one epoch; a sampler of the user's draws under a fixed seed."""
         if self.sampler is None:
             return epoch_order(self.count, self.seed, epoch, shuffle=self.shuffle).tolist()
+        seed = epoch_generator(self.seed, epoch).initial_seed()
+        own = getattr(self.sampler, "generator", None)
+        if isinstance(own, torch.Generator):
+            own.manual_seed(seed)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(epoch_generator(self.seed, epoch).initial_seed())
+            torch.manual_seed(seed)
             return [int(number) for number in self.sampler]
 
     def start(self, position: int, device: torch.device) -> Iterator[Any]:
@@ -167,7 +174,7 @@ class LoaderBatches:
             sampler=order,
             num_workers=self.workers,
             collate_fn=self.collate,
-            pin_memory=self.pin,
+            pin_memory=self.pin and device.type == "cuda",
             drop_last=self.drop_last,
             persistent_workers=self.workers > 0,
             generator=generator,  # its own: the global one belongs to the model's dropout
@@ -206,17 +213,26 @@ def from_loader(loader: DataLoader[Any], seed: int = 0) -> LoaderBatches:
         raise Refused(
             "a DataLoader with its own batch_sampler has no batch size; give batch_size and a sampler"
         )
-    own = not isinstance(loader.sampler, RandomSampler | SequentialSampler)
+    own = not isinstance(loader.sampler, SequentialSampler) and not _permutes(loader.sampler)
     return LoaderBatches(
         dataset=loader.dataset,
         size=loader.batch_size,
         seed=seed,
-        shuffle=isinstance(loader.sampler, RandomSampler),
+        shuffle=not isinstance(loader.sampler, SequentialSampler),
         drop_last=loader.drop_last,
         workers=loader.num_workers,
         pin=loader.pin_memory,
         collate=loader.collate_fn,
         sampler=loader.sampler if own else None,  # pyright: ignore[reportArgumentType]
+    )
+
+
+def _permutes(sampler: Any) -> bool:
+    """Whether each epoch is every sample once, in random order: what `epoch_order` does."""
+    return (
+        isinstance(sampler, RandomSampler)
+        and not sampler.replacement
+        and sampler.num_samples == len(sampler.data_source)
     )
 
 

@@ -26,9 +26,9 @@ def count_flops(fn: Callable[[], Any]) -> Flops:
     """Run `fn()` once, for real, and count what it computes, backward and optimizer included.
 
     Matrix products, convolutions and attention are counted by the formulas of torch's own FLOP
-    counter (two per multiply-add) and by those it lacks: in-place and vector products, attention and
-    recurrent layers on the CPU. Everything else is counted by `potentiate.measure.costs`. torch's
-    formulas are used without its module tracking, which fails under inference mode.
+    counter (two per multiply-add) and by those it lacks: in-place and vector products, attention
+    and recurrent layers on the CPU. Everything else is counted by `potentiate.measure.costs`.
+    The formulas are used without torch's module tracking, which fails under inference mode.
 
     A compiled function is run as it is written, because fused kernels hide what they do; kernels
     outside torch (numba, Triton) are not seen. Counting slows `fn` many times: never time it.

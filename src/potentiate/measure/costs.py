@@ -1,9 +1,9 @@
 """What one operation costs beside matrix products: the table and its rules.
 
 Convention: an arithmetic operation, a comparison, a transcendental function or the drawing of a
-random number on one element counts 1, whatever its type; moving numbers counts 0. An operation that
-is not listed counts 1 per element of its largest argument or result, which is exact for element-wise
-operations (the result is the largest) and for reductions (the argument is). The others:
+random number on one element counts 1, whatever its type; moving numbers counts 0. An operation
+that is not listed counts 1 per element of its largest argument or result, which is exact for
+element-wise operations (the result is the largest) and for reductions (the argument is). Others:
 
 * compound operations: operations per element (`PER_ELEMENT`), the same for every spelling: `lerp`,
   `lerp_`, `_foreach_lerp_`;
@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import ceil, log2, prod
-from typing import Any
+from typing import Any, cast
 
 Rule = Callable[[tuple[Any, ...], Mapping[str, Any], Any], int]
 """(args, kwargs, result) of one call -> operations."""
@@ -50,8 +50,10 @@ def _names(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-ALLOCATES = _names("empty empty_like empty_strided new_empty new_empty_strided resize")
-"""Neither compute nor write."""
+ALLOCATES = _names(
+    "empty empty_like empty_strided new_empty new_empty_strided resize set _unsafe_view"
+)
+"""Touch no number; `_unsafe_view` is a view that torch does not call one."""
 
 FILLS = _names(
     "zeros zeros_like zero ones ones_like full full_like fill new_zeros new_ones new_full"
@@ -76,7 +78,7 @@ MOVES = (
     | _names("gather index index_select index_copy index_fill embedding take masked_select nonzero")
     | _names("masked_scatter scatter select_backward slice_backward select_scatter slice_scatter")
     | _names("diagonal_scatter as_strided_scatter channel_shuffle pixel_shuffle pixel_unshuffle")
-    | _names("upsample_nearest1d upsample_nearest2d im2col set _local_scalar_dense _unsafe_view")
+    | _names("upsample_nearest1d upsample_nearest2d im2col _local_scalar_dense")
     | _names("view_as_real_copy _reshape_copy _resize_output split_with_sizes_copy unbind_copy")
 )
 """Count no operation, in place or not, alone or `_foreach_`."""
@@ -115,7 +117,9 @@ def size(value: Any) -> int:
 
 
 def _largest(args: tuple[Any, ...], result: Any) -> int:
-    return max((size(value) for value in (*args, result)), default=0)
+    # several results come as a tuple, one list of tensors as a list
+    results = cast("tuple[Any, ...]", result if isinstance(result, tuple) else (result,))
+    return max((size(value) for value in (*args, *results)), default=0)
 
 
 def elementwise(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any) -> int:
@@ -155,8 +159,8 @@ def _batch_norm(args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any) -
 
 
 def _index_put(args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any) -> int:
-    accumulates = args[3] if len(args) > 3 else kwargs.get("accumulate", False)
-    return size(args[2]) * bool(accumulates)
+    values, *accumulate = args[2:4]
+    return size(values) * bool(accumulate[0] if accumulate else kwargs.get("accumulate"))
 
 
 def _sort(args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any) -> int:

@@ -1,7 +1,7 @@
 """Energy by counters in the hardware, never by an estimate; where there is none, the reason.
 
-The counters only grow, so an amount is the difference of two readings. NVML's moves every 20 to 100 ms:
-of a run under a second it says nothing.
+The counters only grow, so an amount is the difference of two readings. NVML's moves every 20 to
+100 ms: of a run under a second it says nothing.
 """
 
 from __future__ import annotations
@@ -53,8 +53,9 @@ def energy(device: object = None) -> Energy:
     """Read the energy counter that belongs to `device`.
 
     Args:
-        device: "cuda:0" reads that GPU through NVML, "cpu" the processor packages through RAPL (which
-            only root may read on most machines); None the first GPU, or without one the processor.
+        device: "cuda:0" reads that GPU through NVML, "cpu" the processor packages through RAPL
+            (which only root may read on most machines); None the first GPU, or without one the
+            processor.
 
     Cost: some 10 ms for the first reading of a GPU, under 1 ms afterwards.
     """

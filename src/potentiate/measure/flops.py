@@ -111,8 +111,8 @@ def _recurrent(times: int) -> Formula:
     """Each sample meets every weight once at each time step; going backward, twice."""
 
     def formula(x: Tensor, *rest: Any, **_: Any) -> int:
-        given: list[Any] = rest[0] if isinstance(rest[0], list) else list(rest[:2])
-        weights = sum(int(weight.numel()) for weight in given if weight.dim() == 2)
+        given = _tensors(rest[0]) if isinstance(rest[0], list) else _tensors(rest[:2])
+        weights = sum(weight.numel() for weight in given if weight.dim() == 2)
         return times * 2 * (x.numel() // x.shape[-1]) * weights
 
     return formula
@@ -148,14 +148,17 @@ def _traffic(func: Any, name: str, args: Any, kwargs: Mapping[str, Any], result:
 
 @cache
 def _written_arguments(func: Any) -> tuple[tuple[int, ...], tuple[str, ...]]:
-    arguments = func._schema.arguments
+    """Where `func` writes, by position and by name."""
     written = [
-        (i, a)
-        for i, a in enumerate(arguments)
-        if a.alias_info is not None and a.alias_info.is_write
+        (place, argument)
+        for place, argument in enumerate(func._schema.arguments)
+        if argument.alias_info is not None
+        and argument.alias_info.is_write
+        # fused optimizers may write gradients, but only to unscale them
+        and not (argument.name == "grads" and func._overloadpacket.__name__.startswith("_fused_"))
     ]
-    by_place = tuple(i for i, a in written if not a.kwarg_only)
-    return by_place, tuple(a.name for _, a in written)
+    by_position = tuple(place for place, argument in written if not argument.kwarg_only)
+    return by_position, tuple(argument.name for _, argument in written)
 
 
 def _tensors(value: Any) -> list[Tensor]:

@@ -86,6 +86,7 @@ def supervised(
     split: Callable[[Any], tuple[Any, Any]] = inputs_and_target,
     provides: frozenset[str] = frozenset(),
     source: str = "",
+    imports: tuple[str, ...] = (),
     **recipe: Any,
 ) -> Workload:
     """Return the workload of a supervised job.
@@ -106,6 +107,7 @@ def supervised(
         provides: Further capabilities of the network: "images" (input [n, channels, height, width]),
             "blocks" (an nn.Sequential, whose children can be recomputed).
         source: Set by the table of workloads.
+        imports: Modules that loading the data needs, imported before the clock starts.
         **recipe: Fields of `Recipe`.
 
     Example:
@@ -145,6 +147,7 @@ def supervised(
         margin=margin,
         provides=frozenset({"gradient"}) | provides,
         source=source,
+        imports=imports,
     )
 
 

@@ -14,7 +14,15 @@ Arms = Mapping[str, tuple[str, ...]]
 Block = dict[str, Record]
 
 BASELINE = "baseline"
-SEEDS = {"noise": 0, "timing": 100, "screen": 200, "build": 300, "quality": 1000, "option": 2000, "confirm": 10_000}
+SEEDS = {
+    "noise": 0,
+    "timing": 100,
+    "screen": 200,
+    "build": 300,
+    "quality": 1000,
+    "option": 2000,
+    "confirm": 10_000,
+}
 """Where the seeds of a phase begin; confirmation runs on seeds that no decision has seen."""
 
 

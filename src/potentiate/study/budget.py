@@ -20,7 +20,12 @@ FINALIST = 0.3
 def forecast(plan: Plan, pilot: Record) -> tuple[Forecast, ...]:
     """Return the expected runs and seconds of each step, from the pilot's times."""
     full = pilot.overhead + pilot.total + pilot.evaluation_seconds
-    short = pilot.overhead + pilot.startup + plan.short_steps * pilot.step_seconds + pilot.evaluation_seconds
+    short = (
+        pilot.overhead
+        + pilot.startup
+        + plan.short_steps * pilot.step_seconds
+        + pilot.evaluation_seconds
+    )
     step = pilot.step_seconds
     rows = [
         Forecast("sanity", 1, pilot.overhead + SANITY_STEPS * step + 2 * pilot.evaluation_seconds),
@@ -48,7 +53,10 @@ def forecast(plan: Plan, pilot: Record) -> tuple[Forecast, ...]:
         ]
     lengths = [1.0, *plan.controls, *[FINALIST] * plan.top]
     confirm = sum(pilot.overhead + length * (full - pilot.overhead) for length in lengths)
-    return (*rows, Forecast("confirm", plan.confirm_looks[0] * len(lengths), plan.confirm_looks[0] * confirm))
+    return (
+        *rows,
+        Forecast("confirm", plan.confirm_looks[0] * len(lengths), plan.confirm_looks[0] * confirm),
+    )
 
 
 def _runs(phase: str, runs: int, seconds: float) -> Forecast:
@@ -67,7 +75,10 @@ def _fewer_looks(plan: Plan) -> tuple[Plan, str] | None:
     if len(plan.confirm_looks) <= 2 and len(plan.looks) == 1:
         return None
     changed = replace(plan, looks=plan.looks[:1], confirm_looks=plan.confirm_looks[:2])
-    return changed, f"quality is looked at once, after {plan.looks[0]} pairs, and a claim at most twice"
+    return (
+        changed,
+        f"quality is looked at once, after {plan.looks[0]} pairs, and a claim at most twice",
+    )
 
 
 def _fewer_quality_pairs(plan: Plan) -> tuple[Plan, str] | None:
@@ -82,14 +93,18 @@ def _fewer_techniques(plan: Plan) -> tuple[Plan, str] | None:
     if len(plan.candidates) <= 8 or plan.mode == "test":
         return None
     dropped = plan.candidates[8:]
-    return replace(plan, candidates=plan.candidates[:8]), f"not tried: {', '.join(c.arm for c in dropped)}"
+    return replace(
+        plan, candidates=plan.candidates[:8]
+    ), f"not tried: {', '.join(c.arm for c in dropped)}"
 
 
 def _fewer_options(plan: Plan) -> tuple[Plan, str] | None:
     if len(plan.options) <= 4 and plan.rounds <= 2:
         return None
     dropped = ", ".join(c.arm for c in plan.options[5:]) or "none"
-    return replace(plan, options=plan.options[:5], rounds=2), f"two rounds of recipe search, without: {dropped}"
+    return replace(
+        plan, options=plan.options[:5], rounds=2
+    ), f"two rounds of recipe search, without: {dropped}"
 
 
 def _one_option_block(plan: Plan) -> tuple[Plan, str] | None:
@@ -109,7 +124,9 @@ def _shorter_timing(plan: Plan) -> tuple[Plan, str] | None:
 def _no_screen(plan: Plan) -> tuple[Plan, str] | None:
     if not plan.screen_blocks:
         return None
-    return replace(plan, screen_blocks=0), "interactions are not screened; the combination is built from the gains alone"
+    return replace(
+        plan, screen_blocks=0
+    ), "interactions are not screened; the gains alone decide what is combined"
 
 
 def _one_finalist(plan: Plan) -> tuple[Plan, str] | None:
@@ -119,7 +136,9 @@ def _one_finalist(plan: Plan) -> tuple[Plan, str] | None:
 def _one_look(plan: Plan) -> tuple[Plan, str] | None:
     if len(plan.confirm_looks) == 1:
         return None
-    return replace(plan, confirm_looks=plan.confirm_looks[:1]), f"a claim is looked at once, after {plan.confirm_looks[0]} seeds"
+    return replace(
+        plan, confirm_looks=plan.confirm_looks[:1]
+    ), f"a claim is looked at once, after {plan.confirm_looks[0]} seeds"
 
 
 CUTS: tuple[Cut, ...] = (

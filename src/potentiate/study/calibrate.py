@@ -20,14 +20,19 @@ ORDER_LIMIT = 0.01
 def measure_noise(plan: Plan, ask: Ask) -> Noise:
     """Compare the baseline with itself; where the order matters, once more with a discarded run per block."""
     noise = _noise(plan, ask, "noise", warmed=False)
-    suspicious = abs(noise.order_effect) > ORDER_LIMIT and not noise.interval.low <= 1.0 <= noise.interval.high
+    suspicious = (
+        abs(noise.order_effect) > ORDER_LIMIT
+        and not noise.interval.low <= 1.0 <= noise.interval.high
+    )
     return _noise(plan, ask, "noise again", warmed=True) if suspicious else noise
 
 
 def _noise(plan: Plan, ask: Ask, phase: str, *, warmed: bool) -> Noise:
     arms = {BASELINE: (), AGAIN: ()}
     short = dict.fromkeys(arms, plan.short_steps)
-    blocks = run_blocks(plan, ask, phase, arms, range(plan.noise_blocks), short=short, warmed=warmed)
+    blocks = run_blocks(
+        plan, ask, phase, arms, range(plan.noise_blocks), short=short, warmed=warmed
+    )
     ratios = time_ratios(blocks, AGAIN)
     if not ratios or not all(map(math.isfinite, ratios)):
         ratios = [r for r in ratios if math.isfinite(r)] or [1.0, 1.0]

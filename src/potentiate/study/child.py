@@ -14,7 +14,6 @@ import time
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from typing import Any
 
 import torch
@@ -24,7 +23,7 @@ from potentiate.errors import NotApplicable, Refused
 from potentiate.events import Finished, Started, Stepped
 from potentiate.measure import Clock, count_flops, device_memory, energy, peak_memory
 from potentiate.models.reference import find
-from potentiate.study.record import Record, Request, to_json
+from potentiate.study.record import Record, Request, request_from_json, to_json
 from potentiate.study.sanity import check
 from potentiate.techniques.base import Technique
 from potentiate.techniques.reference import parse
@@ -93,7 +92,7 @@ def _run(request: Request) -> Record:
 
 def _trained(request: Request) -> tuple[Record, Training]:
     workload, techniques = _prepare(request)
-    joules = energy()
+    before = energy(request.device)
     watch, training, end = _Watch(), None, None
     events = train(
         workload,
@@ -109,14 +108,11 @@ def _trained(request: Request) -> tuple[Record, Training]:
             training = event.training
         elif isinstance(event, Finished):
             end = event
-    assert training is not None and end is not None
-    used = energy()
-    spent = None if joules.joules is None or used.joules is None else used.joules - joules.joules
-    return replace(
-        _record(request, training, end, watch),
-        energy=spent,
-        energy_reason=used.reason if spent is None else "",
-    ), training
+    assert training is not None
+    assert end is not None
+    after = energy(request.device)
+    record = _record(request, training, end, watch)
+    return replace(record, energy=after.since(before), energy_reason=after.reason), training
 
 
 def _record(request: Request, training: Training, end: Finished, watch: _Watch) -> Record:
@@ -152,7 +148,9 @@ def _probe(request: Request) -> Record:
     record, training = _trained(request)
     phases = _phases(training)
     workload, techniques = _prepare(request)
-    eager = [t for t in techniques if t.name != "compile"]  # counters see nothing inside compiled code
+    eager = [
+        t for t in techniques if t.name != "compile"
+    ]  # counters see nothing inside compiled code
     traced = trace(workload, techniques, seed=request.seed, steps=TRACE_STEPS)
     return replace(
         record,
@@ -165,7 +163,7 @@ def _probe(request: Request) -> Record:
 
 def _phases(training: Training) -> dict[str, float]:
     """Seconds per step by part; the step must mark its parts, which gradient steps do."""
-    clock, step = Clock(training.device), training.step
+    clock, step = Clock(training.device, sync=True), training.step
     if not hasattr(step, "mark"):
         return {}
     batches = training.run.batches.start(training.position, training.device)
@@ -182,14 +180,16 @@ def _phases(training: Training) -> dict[str, float]:
     return {part: clock.seconds.get(part, 0.0) / PROFILE_STEPS for part in parts}
 
 
-def _flops(workload: Workload, techniques: Sequence[Technique], request: Request) -> dict[str, float]:
+def _flops(
+    workload: Workload, techniques: Sequence[Technique], request: Request
+) -> dict[str, float]:
     """FLOPs of one training step, counted on an eager build."""
     events = train(workload, techniques, seed=request.seed, device=request.device, warmup=1)
     training = next(e.training for e in events if isinstance(e, Started))
-    batch = next(iter(islice(training.run.batches.start(0, training.device), 1)))
+    batch = next(training.run.batches.start(0, training.device))
     training.run.model.train()
     counted = count_flops(lambda: training.step(batch))
-    events.close()  # pyright: ignore[reportAttributeAccessIssue]
+    events.close()
     return {"matmul": counted.matmul, "elementwise": counted.elementwise, "bytes": counted.bytes}
 
 
@@ -203,9 +203,7 @@ _MODES = {"run": _run, "probe": _probe, "sanity": _sanity}
 
 def main() -> None:
     """Answer the one request on standard input."""
-    fields = json.loads(sys.stdin.readline())
-    fields["techniques"] = tuple(fields["techniques"])
-    request = Request(**{"phase": "", "arm": "", **fields})
+    request = request_from_json(json.loads(sys.stdin.readline()))
     with redirect_stdout(sys.stderr):
         record = answer(request)
     sys.stdout.write(json.dumps(to_json(record)) + "\n")

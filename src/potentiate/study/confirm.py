@@ -6,7 +6,16 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from potentiate.study.blocks import BASELINE, Ask, Block, affordable, differences, failures, run_blocks, time_ratios
+from potentiate.study.blocks import (
+    BASELINE,
+    Ask,
+    Block,
+    affordable,
+    differences,
+    failures,
+    run_blocks,
+    time_ratios,
+)
 from potentiate.study.findings import ArmResult
 from potentiate.study.interval import Interval
 from potentiate.study.plan import Plan
@@ -53,7 +62,11 @@ def confirm(
     """
     found = Confirmation()
     controls = control_arms(plan)
-    own = {label(techniques): techniques for techniques in finalists if label(techniques) not in controls}
+    own = {
+        label(techniques): techniques
+        for techniques in finalists
+        if label(techniques) not in controls
+    }
     arms = {BASELINE: (), **controls, **own}
     seen, waiting = 0, list(arms)
     for look in plan.confirm_looks:
@@ -112,14 +125,28 @@ def _control(judgements: Mapping[str, Judgement], controls: Sequence[str]) -> st
 
 
 def _waiting(
-    judgements: Mapping[str, Judgement], waiting: Sequence[str], control: str | None, own: Sequence[str]
+    judgements: Mapping[str, Judgement],
+    waiting: Sequence[str],
+    control: str | None,
+    own: Sequence[str],
 ) -> list[str]:
     """Arms with an open question; baseline and control stay as long as any finalist is open."""
-    answered = (Verdict.FASTER_EQUAL, Verdict.FASTER_WORSE, Verdict.SLOWER, Verdict.FAILED, Verdict.EQUAL)
+    answered = (
+        Verdict.FASTER_EQUAL,
+        Verdict.FASTER_WORSE,
+        Verdict.SLOWER,
+        Verdict.FAILED,
+        Verdict.EQUAL,
+    )
     still = [arm for arm in waiting if arm != BASELINE and judgements[arm].verdict not in answered]
     if not still:
         return []
-    keep = {BASELINE, *still, *([control] if control else []), *(arm for arm in own if arm in waiting)}
+    keep = {
+        BASELINE,
+        *still,
+        *([control] if control else []),
+        *(arm for arm in own if arm in waiting),
+    }
     return [arm for arm in waiting if arm in keep]
 
 

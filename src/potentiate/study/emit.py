@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from potentiate.study import numbers
 from potentiate.study.findings import Findings
@@ -20,7 +20,7 @@ def techniques(findings: Findings) -> tuple[str, ...]:
 
 
 def command(findings: Findings, folder: Path) -> str:
-    """The exact command that trains with what the study confirmed, or as before if it found nothing."""
+    """The exact command that trains with what was confirmed, or as before if nothing was."""
     return shlex.join(["potentiate", "run", str(folder / CONFIG)])
 
 
@@ -38,7 +38,7 @@ def long_command(findings: Findings) -> str:
 def _typed(value: Any) -> str:
     """A setting as it is typed: lists with bars, a missing value as "none"."""
     if isinstance(value, list | tuple):
-        items: list[Any] | tuple[Any, ...] = value
+        items = list(cast(Iterable[object], value))
         return "|".join(map(str, items)) + ("|" if len(items) == 1 else "")
     return "none" if value is None else str(value)
 
@@ -87,7 +87,7 @@ def _storable(value: Any) -> Any:
     """TOML has no null."""
     if value is None:
         return "none"
-    return list[Any](value) if isinstance(value, tuple) else value
+    return list(cast(Iterable[object], value)) if isinstance(value, tuple) else value
 
 
 def claim(findings: Findings) -> str:
@@ -145,5 +145,7 @@ def payback(findings: Findings) -> str:
         return f"{cost} It found nothing that would earn it back."
     if not numbers.known(runs):
         return f"{cost} The time saved will never earn that back."
-    trainings = "one training" if runs is not None and runs <= 1 else f"{numbers.count(runs)} trainings"
+    trainings = (
+        "one training" if runs is not None and runs <= 1 else f"{numbers.count(runs)} trainings"
+    )
     return f"{cost} It has paid for itself after {trainings} with the new command."

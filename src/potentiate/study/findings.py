@@ -146,7 +146,9 @@ class Findings:
     noise: Noise | None = None
     headroom: dict[str, float] = field(default_factory=dict[str, float])
     singles: list[ArmResult] = field(default_factory=list[ArmResult])
-    interactions: list[tuple[str, str, Interval]] = field(default_factory=list[tuple[str, str, Interval]])
+    interactions: list[tuple[str, str, Interval]] = field(
+        default_factory=list[tuple[str, str, Interval]]
+    )
     trials: list[Trial] = field(default_factory=list[Trial])
     confirmation: list[ArmResult] = field(default_factory=list[ArmResult])
     control: str | None = None

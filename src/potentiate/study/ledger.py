@@ -18,7 +18,7 @@ from potentiate.study.record import Record, Request, from_json, to_json
 Runner = Callable[[Request], Record]
 
 
-class Incomplete(Exception):  # noqa: N818 - control flow, not an error
+class Incomplete(Exception):
     """The evidence does not hold a run that was asked for, and nobody may run it."""
 
     def __init__(self, request: Request) -> None:
@@ -61,7 +61,9 @@ class Ledger:
             except ValueError:
                 if number == len(lines):
                     break  # the writer was killed within its last line; that run is made again
-                raise Refused(f"{path} line {number} is not JSON; restore the file or start a new study") from None
+                raise Refused(
+                    f"{path} line {number} is not JSON; restore the file or start a new study"
+                ) from None
             kept += len(line) + 1
             if values.get("kind") == "run":
                 record = from_json(values)

@@ -14,6 +14,9 @@ from potentiate.study.interval import Interval
 MISSING = "not measured"
 NEVER = "never"
 
+OPEN = 1e9
+"""An upper end from here on bounds nothing that is measured here."""
+
 _SHARES = ("accuracy", "f1", "recall", "precision", "auc", "auroc", "error rate")
 _ODD = {
     "inf": "no bound",
@@ -75,6 +78,19 @@ def times(value: float | None, missing: str = MISSING) -> str:
     return f"{ratio(value)}x" if value and known(value) else missing
 
 
+def faster_by(speedup: float | None, missing: str = MISSING) -> str:
+    """A small speed-up in percent, a large one as a ratio: "2.4 %", "2.30x"; below 1 it is turned.
+
+    Example:
+        >>> faster_by(1.024), faster_by(0.5)
+        ('2.4 %', '2.00x')
+    """
+    if speedup is None or not math.isfinite(speedup) or speedup <= 0.0:
+        return missing
+    speedup = max(speedup, 1.0 / speedup)
+    return share(speedup - 1.0) if speedup < 1.5 else times(speedup)
+
+
 def span(low: float, high: float, show: Callable[[float], str] = ratio, least: float = 0.0) -> str:
     """The range of an interval, open ends in words; `least` is the end that bounds nothing.
 
@@ -83,7 +99,7 @@ def span(low: float, high: float, show: Callable[[float], str] = ratio, least: f
         ('1.25 to 1.37', '1.25 or more', 'no bounds')
     """
     below = math.isfinite(low) and low > least
-    above = math.isfinite(high)
+    above = high < OPEN
     if below and above:
         return f"{show(low)} to {show(high)}"
     if below:
@@ -95,7 +111,9 @@ def with_span(interval: Interval | None, missing: str = MISSING) -> str:
     """A ratio with its interval: "1.31x (1.25 to 1.37)"."""
     if interval is None:
         return missing
-    return f"{times(interval.estimate, 'failed')} ({span(interval.low, interval.high)})"
+    if not interval.estimate or not known(interval.estimate):
+        return "failed"
+    return f"{times(interval.estimate)} ({span(interval.low, interval.high)})"
 
 
 def level(interval: Interval | None) -> str:
@@ -125,19 +143,28 @@ def change(value: float | None, metric: str, missing: str = MISSING) -> str:
 
 def _signed(value: float, metric: str) -> str:
     text = f"{100.0 * value:+.2f}" if is_share(metric) else f"{value:+.3g}"
-    return text.replace("-0.00", "0.00") if text in ("-0.00", "+0.00") else text
+    return text[1:] if text in ("-0.00", "+0.00") else text
+
+
+def signed(value: float | None, metric: str, missing: str = "-") -> str:
+    """A difference without its unit, which stands in the heading: "-0.05"."""
+    return missing if value is None or not math.isfinite(value) else _signed(value, metric)
 
 
 def change_with_span(interval: Interval | None, metric: str, missing: str = MISSING) -> str:
     """A difference with its interval: "-0.05 points (-0.21 to +0.10)"."""
     if interval is None:
         return missing
+    if not known(interval.estimate):
+        return "failed"
     ends = span(interval.low, interval.high, lambda v: _signed(v, metric), -math.inf)
-    return f"{change(interval.estimate, metric, 'failed')} ({ends})"
+    return f"{change(interval.estimate, metric)} ({ends})"
 
 
 def margin(value: float, metric: str) -> str:
     """The margin without a sign: "0.30 points"."""
+    if not math.isfinite(value):
+        return MISSING
     return f"{100.0 * value:.2g} points" if is_share(metric) else f"{value:.3g}"
 
 

@@ -41,7 +41,10 @@ class Nursery:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -58,7 +61,8 @@ class Nursery:
         template = self._ready()
         errors = Path(self.folder.name) / "errors.txt"
         start = time.perf_counter()
-        assert template.stdin is not None and template.stdout is not None
+        assert template.stdin is not None
+        assert template.stdout is not None
         template.stdin.write(json.dumps({"errors": str(errors), "request": asdict(request)}) + "\n")
         template.stdin.flush()
         readable, _, _ = select.select([template.stdout], [], [], PATIENCE)
@@ -66,7 +70,9 @@ class Nursery:
         if not line:
             self.close()
             self.folder = TemporaryDirectory(prefix="potentiate-")
-            record = Record(request, status="failed", reason="the run ended without an answer or never ended")
+            record = Record(
+                request, status="failed", reason="the run ended without an answer or never ended"
+            )
         else:
             record = _read(request, json.loads(line), errors)
         wall = time.perf_counter() - start
@@ -98,7 +104,11 @@ def _read(request: Request, answer: dict[str, object], errors: Path) -> Record:
     code = int(str(answer["code"]))
     if code < 0:
         causes = {9: "killed by the system, as when memory runs out", 11: "a segmentation fault"}
-        return Record(request, status="failed", reason=f"the process was ended: {causes.get(-code, f'signal {-code}')}")
+        return Record(
+            request,
+            status="failed",
+            reason=f"the process was ended: {causes.get(-code, f'signal {-code}')}",
+        )
     lines = errors.read_text(errors="replace").strip().splitlines() if errors.exists() else []
     last = lines[-1] if lines else "no message"
     return Record(request, status="failed", reason=f"the process ended with code {code}: {last}")

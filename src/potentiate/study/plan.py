@@ -7,6 +7,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from pydantic import TypeAdapter
+
 from potentiate.errors import Refused
 
 Objective = Literal["fastest", "smallest"]
@@ -114,15 +116,9 @@ def plan_from_json(line: dict[str, Any]) -> Plan:
         Refused: The plan does not match its hash: it was edited after it was fixed.
     """
     values = {key: value for key, value in line.items() if key not in ("kind", "digest")}
-    for key in ("candidates", "options"):
-        values[key] = tuple(
-            Candidate(**{k: tuple(v) if isinstance(v, list) else v for k, v in item.items()})  # pyright: ignore[reportUnknownArgumentType]
-            for item in values[key]
-        )
-    values["forecast"] = tuple(Forecast(**item) for item in values["forecast"])
-    for key in ("looks", "confirm_looks", "controls", "lengths", "cut"):
-        values[key] = tuple(values[key])
-    plan = Plan(**values)
+    plan = TypeAdapter(Plan).validate_python(values)
     if plan.digest != line["digest"]:
-        raise Refused("the plan in the evidence was edited after it was fixed; restore evidence.jsonl or start a new study")
+        raise Refused(
+            "the plan in the evidence was edited after it was fixed; restore evidence.jsonl or start a new study"
+        )
     return plan

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -48,19 +49,19 @@ STANDARD: tuple[str, ...] = (
 """Techniques tried alone, the most promising first; a small budget cuts from the end."""
 
 OPTIONS: tuple[str, ...] = (
-    "optimizer:name=AdamW,lr=0.003 + one-cycle",
-    "optimizer:name=AdamW,lr=0.006 + one-cycle",
+    "optimizer:kind=AdamW,lr=0.003 + one-cycle",
+    "optimizer:kind=AdamW,lr=0.006 + one-cycle",
     "one-cycle",
     "batch-size:size={double}",
     "label-smoothing",
     "ema-weights",
-    "optimizer:name=AdamW,lr=0.002 + cosine",
+    "optimizer:kind=AdamW,lr=0.002 + cosine",
     "batch-size:size={half}",
 )
 """Ways to learn more in a short schedule, tried on top of the combination."""
 
 QUICK = ("channels-last", "data-loading", "fused-optimizer", "batch-size:size={double}")
-QUICK_OPTIONS = ("optimizer:name=AdamW,lr=0.006 + one-cycle", "batch-size:size={double}")
+QUICK_OPTIONS = ("optimizer:kind=AdamW,lr=0.006 + one-cycle", "batch-size:size={double}")
 
 PROFILES: dict[str, dict[str, Any]] = {
     "quick": {
@@ -77,7 +78,13 @@ PROFILES: dict[str, dict[str, Any]] = {
         "top": 1,
     },
     "standard": {},
-    "thorough": {"noise_blocks": 10, "timing_blocks": 10, "build_blocks": 5, "option_blocks": 3, "screen_blocks": 2},
+    "thorough": {
+        "noise_blocks": 10,
+        "timing_blocks": 10,
+        "build_blocks": 5,
+        "option_blocks": 3,
+        "screen_blocks": 2,
+    },
 }
 
 
@@ -149,16 +156,21 @@ def read_study(folder: Path) -> tuple[Plan, Record, Ledger]:
     """
     path = folder / "evidence.jsonl"
     if not path.is_file():
-        raise Refused(f"there is no study in {folder}: {path.name} is missing; name the folder that a study wrote")
+        raise Refused(
+            f"there is no study in {folder}: {path.name} is missing; name the folder that a study wrote"
+        )
     ledger = Ledger(folder)
     stored, pilot = ledger.fact("plan"), ledger.records.get(f"pilot/0/{BASELINE}")
     if stored is None or pilot is None:
-        raise Refused(f"the study in {folder} stopped before its plan was fixed; start its command again")
+        raise Refused(
+            f"the study in {folder} stopped before its plan was fixed; start its command again"
+        )
     return plan_from_json(stored), pilot, ledger
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: list(v) if isinstance(v, tuple) else v for key, v in values.items()}
+    """As JSON gives it back: tuples are lists."""
+    return json.loads(json.dumps(values))
 
 
 def _pilot_request(declaration: Declaration) -> Request:
@@ -201,7 +213,9 @@ def _plan(declaration: Declaration, workload: Workload, pilot: Record) -> Plan:
         higher_is_better=workload.target.higher_is_better,
         margin=margin,
         candidates=_candidates(singles, workload, pilot, declaration.device),
-        options=tuple(c for c in _candidates(options, workload, pilot, declaration.device) if not c.refused),
+        options=tuple(
+            c for c in _candidates(options, workload, pilot, declaration.device) if not c.refused
+        ),
         short_steps=min(short, pilot.declared_steps),
         epochs=pilot.declared_steps / max(1, pilot.steps_per_epoch),
         seed=declaration.seed,

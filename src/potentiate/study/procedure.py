@@ -13,7 +13,7 @@ from typing import Any
 from potentiate.study.blocks import BASELINE, Ask, quality, request, run_blocks
 from potentiate.study.calibrate import headroom, measure_noise
 from potentiate.study.confirm import Confirmation, confirm
-from potentiate.study.findings import ArmResult, Findings, FrontPoint, Noise
+from potentiate.study.findings import Findings, FrontPoint, Noise
 from potentiate.study.interval import Interval
 from potentiate.study.ledger import Incomplete, Ledger
 from potentiate.study.plan import Plan
@@ -83,7 +83,9 @@ def _steps(plan: Plan, pilot: Record, ask: Ask, findings: Findings) -> None:
         improve_recipe(plan, ask, search)
         shorten(plan, ask, search, full)
     probe_finalists(plan, ask, search, singles)
-    finalists = {techniques: _evidence(plan, singles, techniques) for techniques in search.finalists}
+    finalists = {
+        techniques: _evidence(plan, singles, techniques) for techniques in search.finalists
+    }
     confirmed = confirm(plan, ask, finalists, singles.probes, warmed=noise.warmed)
     findings.confirmation, findings.control, findings.best = (
         confirmed.rows,
@@ -134,7 +136,11 @@ def _front(plan: Plan, confirmed: Confirmation, probes: Mapping[str, Record]) ->
         if not records:
             continue
         counted = probes.get(arm)
-        step = counted.flops["matmul"] + counted.flops["elementwise"] if counted and counted.flops else None
+        step = (
+            counted.flops["matmul"] + counted.flops["elementwise"]
+            if counted and counted.flops
+            else None
+        )
         if step is None:  # a shorter schedule does the same step, fewer times
             flops = probes[BASELINE].flops or {"matmul": 0.0, "elementwise": 0.0}
             step = flops["matmul"] + flops["elementwise"]
@@ -144,11 +150,19 @@ def _front(plan: Plan, confirmed: Confirmation, probes: Mapping[str, Record]) ->
             "flops": [step * r.steps for r in records],
             "quality": [quality(plan, r) for r in records],
         }
-    points = {arm: {axis: _spread(values) for axis, values in axes.items()} for arm, axes in samples.items()}
+    points = {
+        arm: {axis: _spread(values) for axis, values in axes.items()}
+        for arm, axes in samples.items()
+    }
     on_front = pareto_front(points, directions)  # pyright: ignore[reportArgumentType]
     chances = front_probability(samples, directions)  # pyright: ignore[reportArgumentType]
     best = {axis: _best(points, axis, way) for axis, way in directions.items()}
-    titles = {"seconds": "fastest", "memory": "smallest", "flops": "fewest FLOPs", "quality": "best quality"}
+    titles = {
+        "seconds": "fastest",
+        "memory": "smallest",
+        "flops": "fewest FLOPs",
+        "quality": "best quality",
+    }
     return [
         FrontPoint(
             arm,
@@ -171,7 +185,11 @@ def _best(points: Mapping[str, Mapping[str, Interval]], axis: str, way: str) -> 
 
 def _spread(values: list[float]) -> Interval:
     """The interval of a typical value; of a single one, the value."""
-    return difference_interval(values) if len(values) > 1 else Interval(values[0], values[0], values[0], 1, "single run")
+    return (
+        difference_interval(values)
+        if len(values) > 1
+        else Interval(values[0], values[0], values[0], 1, "single run")
+    )
 
 
 def claim(findings: Findings) -> str:
@@ -199,8 +217,10 @@ def _payback(findings: Findings) -> float | None:
     """Trainings after which the study has saved what it cost."""
     if findings.best is None:
         return None
-    base = [r.total for r in findings.records if r.request.phase == "confirm" and r.request.arm == BASELINE]
+    base = [
+        r.total
+        for r in findings.records
+        if r.request.phase == "confirm" and r.request.arm == BASELINE
+    ]
     saved = statistics.median(base) - findings.best.seconds if base else 0.0
     return findings.study_seconds / saved if saved > 0 else None
-
-

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
+
+from pydantic import TypeAdapter
 
 from potentiate.errors import Refused
 
@@ -132,11 +135,10 @@ def from_json(line: dict[str, Any]) -> Record:
             f"evidence of format {line.get('format')} cannot be read by this version (format {FORMAT}); "
             "use the version of potentiate that wrote it"
         )
-    known = {f.name for f in fields(Record)}
-    values = {key: value for key, value in line.items() if key in known}
-    request = dict(values["request"])
-    request["techniques"] = tuple(request["techniques"])
-    values["request"] = Request(**request)
-    values["settled"] = tuple(values["settled"])
-    values["checks"] = [(name, ok, detail) for name, ok, detail in values["checks"]]
-    return Record(**values)
+    values = {key: value for key, value in line.items() if key not in ("kind", "format")}
+    return TypeAdapter(Record).validate_python(values)
+
+
+def request_from_json(values: Mapping[str, Any]) -> Request:
+    """Return the request that a process was asked; phase and arm may be left out."""
+    return TypeAdapter(Request).validate_python({"phase": "", "arm": "", **values})

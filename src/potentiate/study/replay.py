@@ -8,10 +8,11 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from potentiate import __version__
 from potentiate.errors import Refused
@@ -28,12 +29,8 @@ PARTS = ("setup", "warmup", "training", "evaluation")
 def read_replays(ledger: Ledger) -> list[Replay]:
     """Return the replays in the evidence, oldest first."""
     lines = [line for line in ledger.facts if line.get("kind") == "replay"]
-    return [_replay({key: value for key, value in line.items() if key != "kind"}) for line in lines]
-
-
-def _replay(values: Mapping[str, Any]) -> Replay:
-    pairs = {key: tuple(values[key]) for key in ("predicted_seconds", "predicted_quality")}
-    return Replay(**{**values, **pairs})
+    plain = [{key: value for key, value in line.items() if key != "kind"} for line in lines]
+    return TypeAdapter(list[Replay]).validate_python(plain)
 
 
 def replay(folder: Path, ledger: Ledger, seed: int | None = None) -> Replay:
@@ -94,6 +91,8 @@ def _run(config: Path, seed: int, out: Path) -> dict[str, Any]:
     command = [sys.executable, "-m", "potentiate", "run", str(config), "--seed", str(seed)]
     done = subprocess.run([*command, "--out", str(out)], env=environment, check=False)
     if done.returncode != 0:
-        raise Refused(f"the replayed run ended with code {done.returncode}; its message stands above")
+        raise Refused(
+            f"the replayed run ended with code {done.returncode}; its message stands above"
+        )
     lines = (out / "metrics.jsonl").read_text(encoding="utf-8").strip().splitlines()
     return json.loads(lines[-1])

@@ -1,4 +1,4 @@
-"""The report of a study, rebuilt from its findings alone: a web page, Markdown, and the configuration.
+"""The report of a study, from its findings alone: a web page, Markdown, and the configuration.
 
 Nothing here needs torch, so a report can be made on any machine that has the evidence.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from importlib.resources import files
@@ -14,10 +15,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from potentiate.errors import Refused
-from potentiate.study import emit, grounds, page, plots, results
+from potentiate.study import emit
 from potentiate.study.findings import ArmResult, Findings
-from potentiate.study.head import head, title
-from potentiate.study.page import Page
+from potentiate.study.rows import arm_name, ranked, with_baseline
+from potentiate.study.sections import (
+    blocks,
+    cells,
+    confirmation,
+    grounds,
+    provenance,
+    techniques,
+    tradeoffs,
+)
+from potentiate.study.sections.blocks import Page
+from potentiate.study.sections.head import head, title
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -38,28 +49,28 @@ def build(findings: Findings, folder: Path = Path()) -> Page:
         title(findings),
         head(findings, folder),
         [
-            results.singles(findings),
-            results.confirmation(findings),
-            results.front(findings),
-            results.take_home(findings),
-            results.search(findings),
-            results.interactions(findings),
+            techniques.singles(findings),
+            confirmation.confirmation(findings),
+            tradeoffs.front(findings),
+            tradeoffs.take_home(findings),
+            tradeoffs.search(findings),
+            tradeoffs.interactions(findings),
             grounds.headroom(findings),
             grounds.noise(findings),
             grounds.checks(findings),
             grounds.cost(findings),
-            grounds.cut(findings),
-            grounds.machine(findings),
-            grounds.rebuild(findings, folder),
-            grounds.replays(findings),
-            grounds.glossary(findings),
+            provenance.cut(findings),
+            provenance.machine(findings),
+            provenance.rebuild(findings, folder),
+            provenance.replays(findings),
+            provenance.glossary(findings),
         ],
     )
 
 
 def markdown(findings: Findings, folder: Path = Path()) -> str:
     """The report in GitHub's Markdown; pictures are given in words."""
-    return page.markdown(build(findings, folder))
+    return blocks.markdown(build(findings, folder))
 
 
 def html(findings: Findings, folder: Path = Path()) -> str:
@@ -75,8 +86,20 @@ def _render(built: Page) -> str:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["drawing"] = Markup  # drawings escape their own text
+    environment.filters["joined"] = joined
     source = files("potentiate.study").joinpath(TEMPLATE).read_text(encoding="utf-8")
     return environment.from_string(source).render(page=built)
+
+
+def joined(text: str) -> str:
+    """Text in which a number stays on one line with its unit, and an interval with itself."""
+    units = r"(?:ms|s|min|h|points|times|[KMG]iB|steps)\b|%"
+    text = re.sub(
+        rf"(?<=\d) (?={units})|(?<=min) (?=\d)|(?<= h) (?=\d)|(?<=<) (?=\d)", "\u00a0", text
+    )
+    return re.sub(
+        r"\([^()\s]+ (?:to [^()\s]+|or more|or less)\)", lambda m: m[0].replace(" ", "\u00a0"), text
+    )
 
 
 def verdict_table(findings: Findings) -> Table:
@@ -86,22 +109,26 @@ def verdict_table(findings: Findings) -> Table:
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, title=Text(title(findings)), pad_edge=False)
-    for name, width in (("technique", 40), ("verdict", 24), ("speed-up", 21), ("quality change", 19)):
+    for name, width in (
+        ("technique", 40),
+        ("verdict", 24),
+        ("speed-up", 21),
+        ("quality change", 19),
+    ):
         table.add_column(name, max_width=width, overflow="fold")
-    groups = (plots.ranked(findings.singles), findings.confirmation)
+    groups = (ranked(findings.singles), with_baseline(findings))
     for fresh, rows in enumerate(groups):
         for row in rows:
-            name = plots.arm_name(findings, row) if fresh else row.arm
-            cells = [name, *_verdict_cells(findings, row)]
-            tone = results.badge(row).tone
-            styles = ("", _STYLES.get(tone, "dim"), "", "")
-            table.add_row(*map(Text, cells, styles), end_section=row is rows[-1])
+            name = arm_name(findings, row) if fresh else row.arm
+            texts = [name, *_verdict_cells(findings, row)]
+            styles = ("", _STYLES.get(cells.badge(row).tone, "dim"), "", "")
+            table.add_row(*map(Text, texts, styles), end_section=row is rows[-1])
     return table
 
 
 def _verdict_cells(findings: Findings, row: ArmResult) -> tuple[str, str, str]:
-    change = results.quality_change(row, findings.plan.metric).replace(" points", " pp")
-    return results.badge(row).text, results.gain(row), change
+    change = cells.quality_change(row, findings.plan.metric).replace(" points", " pp")
+    return cells.badge(row).text, cells.gain(row), change
 
 
 def write(findings: Findings, folder: Path) -> list[Path]:
@@ -114,7 +141,7 @@ def write(findings: Findings, folder: Path) -> list[Path]:
 
     built, config = build(findings, folder), emit.best_config(findings)
     contents = {
-        "report.md": page.markdown(built),
+        "report.md": blocks.markdown(built),
         "report.html": _render(built),
         emit.CONFIG: tomli_w.dumps(config),
         "best.json": json.dumps(config, indent=2) + "\n",

@@ -1,4 +1,4 @@
-"""What the report reads out of single runs: curves, parts of the time, what a next run will show."""
+"""What the report reads out of runs: curves, parts of the time, what a next run will show."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def _paid(run: Record, evaluation: int) -> float:
 
 @dataclass(frozen=True)
 class Prediction:
-    """Where one more run with a new seed is expected, 19 times of 20: seconds and held-out quality."""
+    """Where a run with a new seed is expected, 19 times of 20: seconds and held-out quality."""
 
     seconds: tuple[float, float]
     quality: tuple[float, float] | None
@@ -108,10 +108,12 @@ def predicted(findings: Findings, arm: str) -> Prediction | None:
     if not totals:
         return None
     # The log ratio of two runs has twice the variance of one.
-    floor = findings.noise.log_sd / math.sqrt(2.0) if findings.noise else 0.02
+    noise = findings.noise.log_sd if findings.noise else math.nan
+    floor = noise / math.sqrt(2.0) if math.isfinite(noise) else 0.02
     low, high = _next([math.log(total) for total in totals], floor)
     metric = findings.plan.metric
-    qualities = [run.test[metric] for run in runs if run.test and math.isfinite(run.test[metric])]
+    read = [run.test[metric] for run in runs if run.test and metric in run.test]
+    qualities = [value for value in read if math.isfinite(value)]
     resolution = 1.0 / examples if (examples := findings.plan.sizes.get("test", 0)) else 0.0
     return Prediction(
         (math.exp(low), math.exp(high)), _next(qualities, resolution) if qualities else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
-from itertools import islice
 
 import torch
 from torch import nn
@@ -48,7 +47,9 @@ def check(
 def _started(
     workload: Workload, techniques: Sequence[Technique], seed: int, device: str
 ) -> tuple[Training, Iterator[object]]:
-    events = train(workload, techniques, seed=seed, device=device, warmup=0, max_steps=STEPS, test=False)
+    events = train(
+        workload, techniques, seed=seed, device=device, warmup=0, max_steps=STEPS, test=False
+    )
     return next(e.training for e in events if isinstance(e, Started)), events
 
 
@@ -86,24 +87,34 @@ def _resumable(w: Workload, t: Sequence[Technique], seed: int, device: str) -> t
     for _ in events:
         pass
     same = _equal(whole, _weights(resumed))
-    return same, f"stopped after {STEPS // 2} of {STEPS} steps: {'bitwise equal' if same else 'different'}"
+    return (
+        same,
+        f"stopped after {STEPS // 2} of {STEPS} steps: {'bitwise equal' if same else 'different'}",
+    )
 
 
 def _evaluation(w: Workload, t: Sequence[Technique], seed: int, device: str) -> tuple[bool, str]:
     training, _ = _started(w, t, seed, device)
     first, second = (dict(training.run.validate(training.step.evaluated())) for _ in range(2))
     if w.target.metric not in first:
-        return False, f"the target metric '{w.target.metric}' is not among {', '.join(sorted(first))}"
-    return first == second, f"{w.target.metric} {first[w.target.metric]:.4f} twice" if first == second else "differ"
+        return (
+            False,
+            f"the target metric '{w.target.metric}' is not among {', '.join(sorted(first))}",
+        )
+    return (
+        first == second,
+        f"{w.target.metric} {first[w.target.metric]:.4f} twice" if first == second else "differ",
+    )
 
 
 def _learnable(w: Workload, t: Sequence[Technique], seed: int, device: str) -> tuple[bool, str]:
-    training, _ = _started(w, t, seed, device)
-    with without_dropout(training.run.model):
-        batch = next(iter(islice(training.run.batches.start(0, training.device), 1)))
-        training.run.model.train()
-        losses = [float(training.step(batch)) for _ in range(FIT_STEPS)]
-    return losses[-1] < losses[0], f"loss {losses[0]:.3g} to {losses[-1]:.3g} in {FIT_STEPS} steps on one batch"
+    training, _ = _started(without_dropout(w), t, seed, device)
+    batch = next(training.run.batches.start(0, training.device))
+    training.run.model.train()
+    losses = [float(training.step(batch)) for _ in range(FIT_STEPS)]
+    return losses[-1] < losses[
+        0
+    ], f"loss {losses[0]:.3g} to {losses[-1]:.3g} in {FIT_STEPS} steps on one batch"
 
 
 def _gradient(w: Workload, t: Sequence[Technique], seed: int, device: str) -> tuple[bool, str]:
@@ -111,21 +122,27 @@ def _gradient(w: Workload, t: Sequence[Technique], seed: int, device: str) -> tu
     step = training.run.step
     if not isinstance(step, GradientStep):
         return True, "learning is not by gradient"
-    batch = next(iter(islice(training.run.batches.start(0, training.device), 1)))
+    batch = next(training.run.batches.start(0, training.device))
     inputs, target = step.split(batch)
     if not isinstance(inputs, torch.Tensor) or not inputs.is_floating_point():
         return True, "inputs are not floats; not checked"
     model: nn.Module = copy.deepcopy(training.run.model).double().eval()
-    target = target.double() if isinstance(target, torch.Tensor) and target.is_floating_point() else target
+    target = (
+        target.double()
+        if isinstance(target, torch.Tensor) and target.is_floating_point()
+        else target
+    )
 
     def loss() -> torch.Tensor:
         return step.loss(model(inputs.double()), target)
 
     parameters = [p for p in model.parameters() if p.requires_grad]
-    gradients = torch.autograd.grad(loss(), parameters, allow_unused=True)
+    gradients = torch.autograd.grad(loss(), parameters, allow_unused=True, materialize_grads=True)
     generator = torch.Generator().manual_seed(seed)
-    along = [torch.randn(p.shape, generator=generator, dtype=p.dtype).to(p.device) for p in parameters]
-    expected = sum(float((g * d).sum()) for g, d in zip(gradients, along, strict=True) if g is not None)
+    along = [
+        torch.randn(p.shape, generator=generator, dtype=p.dtype).to(p.device) for p in parameters
+    ]
+    expected = sum(float((g * d).sum()) for g, d in zip(gradients, along, strict=True))
     size, ends = 1e-6, list[float]()
     with torch.no_grad():
         for sign in (1.0, -2.0):  # from the start to +size, from there to -size

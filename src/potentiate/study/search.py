@@ -15,7 +15,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from potentiate.errors import Refused
-from potentiate.study.blocks import BASELINE, Ask, Block, differences, quality, request, run_blocks, time_ratios
+from potentiate.study.blocks import (
+    BASELINE,
+    Ask,
+    Block,
+    differences,
+    quality,
+    request,
+    run_blocks,
+    time_ratios,
+)
 from potentiate.study.design import fit_log_effects, fold_over, full_factorial, plackett_burman_12
 from potentiate.study.findings import Trial
 from potentiate.study.plan import Candidate, Plan
@@ -29,6 +38,8 @@ WORTH = 0.99
 ADOPT = 0.05
 """Least gain, in units of log time, for which the recipe is changed."""
 FACTORIAL_UP_TO = 3
+MOST_FACTORS = 11
+"""As many as the Plackett-Burman design of 12 runs holds; the rest gained least alone."""
 
 
 @dataclass
@@ -37,7 +48,9 @@ class Search:
 
     techniques: tuple[str, ...] = ()
     trials: list[Trial] = field(default_factory=list[Trial])
-    interactions: list[tuple[str, str, Interval]] = field(default_factory=list[tuple[str, str, Interval]])
+    interactions: list[tuple[str, str, Interval]] = field(
+        default_factory=list[tuple[str, str, Interval]]
+    )
     finalists: list[tuple[str, ...]] = field(default_factory=list[tuple[str, ...]])
 
 
@@ -80,7 +93,7 @@ def levers(plan: Plan, singles: Singles) -> list[Candidate]:
         taken = {n for other in chosen for n in other.names}
         if not taken & {*candidate.names, *candidate.excludes}:
             chosen.append(candidate)
-    return chosen
+    return chosen[:MOST_FACTORS]
 
 
 def _same_work(probe: Record, pilot: Record) -> bool:
@@ -89,7 +102,9 @@ def _same_work(probe: Record, pilot: Record) -> bool:
     return abs(mine / max(1, base) - 1.0) < 0.1
 
 
-def screen(plan: Plan, ask: Ask, singles: Singles, factors: Sequence[Candidate], search: Search) -> list[float]:
+def screen(
+    plan: Plan, ask: Ask, singles: Singles, factors: Sequence[Candidate], search: Search
+) -> list[float]:
     """Return the modelled log gain of each factor; interactions are kept in `search`.
 
     All combinations of up to three factors, else a Plackett-Burman design with its mirror image.
@@ -98,12 +113,16 @@ def screen(plan: Plan, ask: Ask, singles: Singles, factors: Sequence[Candidate],
     if not plan.screen_blocks or len(factors) < 2:
         return alone
     few = len(factors) <= FACTORIAL_UP_TO
-    design = full_factorial(len(factors)) if few else fold_over(plackett_burman_12())[:, : len(factors)]
+    design = (
+        full_factorial(len(factors)) if few else fold_over(plackett_burman_12())[:, : len(factors)]
+    )
     rows, logs = list[list[int]](), list[float]()
     for block in range(plan.screen_blocks if few else 1):
         for index in _spread(len(design), block):
             row = [int(level) for level in design[index]]
-            specs = tuple(s for f, on in zip(factors, row, strict=True) if on > 0 for s in f.techniques)
+            specs = tuple(
+                s for f, on in zip(factors, row, strict=True) if on > 0 for s in f.techniques
+            )
             asked = request(
                 plan,
                 f"screen {index}",
@@ -126,12 +145,14 @@ def screen(plan: Plan, ask: Ask, singles: Singles, factors: Sequence[Candidate],
         spread = 2.0 * effect.error if math.isfinite(effect.error) else math.inf
         ends = (effect.estimate, effect.estimate - spread, effect.estimate + spread)
         values = [math.exp(min(50.0, e)) for e in ends]
-        interval = Interval(values[0], values[1], values[2], len(logs), "least squares, 2 standard errors")
+        interval = Interval(
+            values[0], values[1], values[2], len(logs), "least squares, 2 standard errors"
+        )
         search.interactions.append((factors[i].arm, factors[j].arm, interval))
     return [effects[(i,)].estimate for i in range(len(factors))]
 
 
-def _matrix(rows: list[list[int]]):  # noqa: ANN202 - NumPy array of -1 and 1
+def _matrix(rows: list[list[int]]):
     import numpy as np
 
     return np.array(rows, dtype=np.int64)
@@ -153,14 +174,26 @@ def _short(plan: Plan, singles: Singles, factor: Candidate) -> int:
 
 
 def build(
-    plan: Plan, ask: Ask, singles: Singles, factors: Sequence[Candidate], gains: Sequence[float], search: Search
+    plan: Plan,
+    ask: Ask,
+    singles: Singles,
+    factors: Sequence[Candidate],
+    gains: Sequence[float],
+    search: Search,
 ) -> None:
     """Add factors in the order of their modelled gain while they pay, then drop what no longer does."""
     kept = list[Candidate]()
     for index in sorted(range(len(factors)), key=gains.__getitem__):
         factor = factors[index]
         current = tuple(s for f in kept for s in f.techniques)
-        ratio = _compare(plan, ask, singles, f"build {len(search.trials)}", current, (*current, *factor.techniques))
+        ratio = _compare(
+            plan,
+            ask,
+            singles,
+            f"build {len(search.trials)}",
+            current,
+            (*current, *factor.techniques),
+        )
         good = ratio is not None and ratio.estimate <= WORTH
         search.trials.append(_trial("add", factor.arm, current, ratio, good))
         if good:
@@ -217,7 +250,9 @@ def improve_recipe(plan: Plan, ask: Ask, search: Search) -> None:
         best = max(scores, key=scores.__getitem__)
         for arm, option in options.items():
             kept = arm == best and scores[arm] >= ADOPT
-            search.trials.append(_recipe_trial(plan, blocks, arm, label(base), option, scores[arm], kept))
+            search.trials.append(
+                _recipe_trial(plan, blocks, arm, label(base), option, scores[arm], kept)
+            )
         if scores[best] < ADOPT:
             return
         search.techniques = joined(search.techniques, options[best])
@@ -243,15 +278,31 @@ def _score(plan: Plan, blocks: Sequence[Block], arm: str, base: str, slope: floa
 
 
 def _recipe_trial(
-    plan: Plan, blocks: Sequence[Block], arm: str, base: str, option: Candidate, score: float, kept: bool
+    plan: Plan,
+    blocks: Sequence[Block],
+    arm: str,
+    base: str,
+    option: Candidate,
+    score: float,
+    kept: bool,
 ) -> Trial:
     ratios = time_ratios(blocks, arm, base)
     finite = bool(ratios) and all(map(math.isfinite, ratios))
     gains = [d for d in differences(plan, blocks, arm, base) if math.isfinite(d)]
     gain = statistics.fmean(gains) if gains else None
-    worth = "it failed" if not math.isfinite(score) else f"worth {100 * math.expm1(score):+.0f} % of time"
+    worth = (
+        "it failed"
+        if not math.isfinite(score)
+        else f"worth {100 * math.expm1(score):+.0f} % of time"
+    )
     return Trial(
-        "recipe", option.arm, base, ratio_interval(ratios, 0.10) if finite else None, gain, kept, worth
+        "recipe",
+        option.arm,
+        base,
+        ratio_interval(ratios, 0.10) if finite else None,
+        gain,
+        kept,
+        worth,
     )
 
 
@@ -261,7 +312,9 @@ def shorten(plan: Plan, ask: Ask, search: Search, reference: Sequence[Record]) -
     Walks up or down the ladder of lengths from its middle. The finalists are the shortest that passed
     and the next longer ones.
     """
-    floor = statistics.fmean(quality(plan, r) for r in reference if r.status == "ok") - plan.margin / 2
+    floor = (
+        statistics.fmean(quality(plan, r) for r in reference if r.status == "ok") - plan.margin / 2
+    )
     ladder = sorted(plan.lengths)
     passed = dict[float, bool]()
     at = len(ladder) // 2
@@ -277,7 +330,9 @@ def shorten(plan: Plan, ask: Ask, search: Search, reference: Sequence[Record]) -
 def _long_enough(plan: Plan, ask: Ask, search: Search, share: float, floor: float) -> bool:
     techniques = shortened(search.techniques, share)
     arm = label(techniques)
-    blocks = run_blocks(plan, ask, f"length {share:g}", {arm: techniques}, range(plan.option_blocks))
+    blocks = run_blocks(
+        plan, ask, f"length {share:g}", {arm: techniques}, range(plan.option_blocks)
+    )
     values = [quality(plan, block[arm]) for block in blocks]
     sound = [v for v in values if math.isfinite(v)]
     mean = statistics.fmean(sound) if len(sound) == len(values) and sound else -math.inf
@@ -288,7 +343,15 @@ def _long_enough(plan: Plan, ask: Ask, search: Search, share: float, floor: floa
         else "it failed"
     )
     search.trials.append(
-        Trial("length", f"{share:g} of the schedule", label(search.techniques), None, mean, good, reason)
+        Trial(
+            "length",
+            f"{share:g} of the schedule",
+            label(search.techniques),
+            None,
+            mean,
+            good,
+            reason,
+        )
     )
     return good
 
@@ -297,7 +360,9 @@ def probe_finalists(plan: Plan, ask: Ask, search: Search, singles: Singles) -> N
     """Count the FLOPs of the finalists and leave out those that cannot run together."""
     sound = list[tuple[str, ...]]()
     for techniques in search.finalists:
-        asked = request(plan, "probe", label(techniques), techniques, mode="probe", max_steps=PROBE_STEPS)
+        asked = request(
+            plan, "probe", label(techniques), techniques, mode="probe", max_steps=PROBE_STEPS
+        )
         record = ask(asked)
         if record.status == "ok":
             singles.probes[label(techniques)] = record

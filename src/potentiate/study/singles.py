@@ -73,7 +73,9 @@ def probe(plan: Plan, ask: Ask, pilot: Record, shares: Mapping[str, float]) -> S
         if reason:
             singles.decided[arm] = unmeasured(Verdict.INAPPLICABLE, reason)
             continue
-        asked = request(plan, "probe", arm, candidate.techniques, mode="probe", max_steps=PROBE_STEPS)
+        asked = request(
+            plan, "probe", arm, candidate.techniques, mode="probe", max_steps=PROBE_STEPS
+        )
         record = ask(asked)
         singles.probes[arm] = record
         if record.status != "ok":
@@ -97,13 +99,16 @@ def _no_headroom(candidate: Candidate, shares: Mapping[str, float], smallest: fl
 def _verified(candidate: Candidate, record: Record, pilot: Record, notes: list[str]) -> Candidate:
     """Return the candidate, no longer exact if its trace differs from the baseline's."""
     worst = max(
-        (abs(a - b) / max(1.0, abs(b)) for a, b in zip(record.trace, pilot.trace, strict=False)), default=0.0
+        (abs(a - b) / max(1.0, abs(b)) for a, b in zip(record.trace, pilot.trace, strict=False)),
+        default=0.0,
     )
     if len(record.trace) == len(pilot.trace) and worst <= TRACE_TOLERANCE:
         kind = "bitwise" if record.weights == pilot.weights else f"within {worst:.1e}"
         notes.append(f"{candidate.arm}: the 50-step trace equals the baseline's {kind}")
         return candidate
-    notes.append(f"{candidate.arm}: its trace departs by {worst:.1e}, so it owes a proof of quality here")
+    notes.append(
+        f"{candidate.arm}: its trace departs by {worst:.1e}, so it owes a proof of quality here"
+    )
     return replace(candidate, evidence="numerics")
 
 
@@ -156,13 +161,19 @@ def _more(plan: Plan, ask: Ask, last: Block, waiting: Sequence[str], look: int) 
     if not coming:
         return False
     phases = [row.phase for row in plan.forecast]
-    later = sum(row.seconds for row in plan.forecast[phases.index("quality") + 1 :]) if phases else 0.0
+    later = (
+        sum(row.seconds for row in plan.forecast[phases.index("quality") + 1 :]) if phases else 0.0
+    )
     records = [last[arm] for arm in (BASELINE, *waiting) if arm in last]
     return affordable(plan, ask, coming[0] - look, records, reserve=later)
 
 
-def _judge(plan: Plan, blocks: Sequence[Block], arm: str, alpha: float, *, with_quality: bool) -> Judgement:
-    memory = median(block[arm].peak_memory / max(1, block[BASELINE].peak_memory) for block in blocks)
+def _judge(
+    plan: Plan, blocks: Sequence[Block], arm: str, alpha: float, *, with_quality: bool
+) -> Judgement:
+    memory = median(
+        block[arm].peak_memory / max(1, block[BASELINE].peak_memory) for block in blocks
+    )
     return judge(
         time_ratios(blocks, arm),
         differences(plan, blocks, arm) if with_quality else None,
@@ -182,8 +193,15 @@ def resolution(plan: Plan, part: str) -> float:
     return 1.0 / count if plan.metric == "accuracy" and count else 0.0
 
 
-def _settled(plan: Plan, judgement: Judgement, blocks: Sequence[Block], arm: str, alpha: float) -> bool:
-    if judgement.verdict in (Verdict.FASTER_EQUAL, Verdict.FASTER_WORSE, Verdict.SLOWER, Verdict.FAILED):
+def _settled(
+    plan: Plan, judgement: Judgement, blocks: Sequence[Block], arm: str, alpha: float
+) -> bool:
+    if judgement.verdict in (
+        Verdict.FASTER_EQUAL,
+        Verdict.FASTER_WORSE,
+        Verdict.SLOWER,
+        Verdict.FAILED,
+    ):
         return True
     final = plan.looks[-1]
     if len(blocks) >= final:
@@ -195,7 +213,9 @@ def _settled(plan: Plan, judgement: Judgement, blocks: Sequence[Block], arm: str
 def results(plan: Plan, singles: Singles) -> list[ArmResult]:
     """The verdict table, with p values adjusted for the number of techniques."""
     rows = [_result(plan, singles, arm) for arm in singles.candidates if arm in singles.decided]
-    adjusted = benjamini_hochberg({r.arm: r.judgement.p_claim for r in rows if r.judgement.time is not None})
+    adjusted = benjamini_hochberg(
+        {r.arm: r.judgement.p_claim for r in rows if r.judgement.time is not None}
+    )
     return [replace(row, p_adjusted=adjusted.get(row.arm)) for row in rows]
 
 
@@ -205,7 +225,11 @@ def _result(plan: Plan, singles: Singles, arm: str) -> ArmResult:
     in_timing = [block for block in singles.timing if arm in block]
     blocks = in_quality or in_timing
     row = ArmResult(arm, candidate.techniques, candidate.evidence, singles.decided[arm])
-    return describe(plan, row, blocks, singles.probes, with_quality=bool(in_quality)) if blocks else row
+    return (
+        describe(plan, row, blocks, singles.probes, with_quality=bool(in_quality))
+        if blocks
+        else row
+    )
 
 
 def describe(
@@ -236,7 +260,8 @@ def describe(
         step_ratio=per_step[0] / per_step[1],
         startup=startup[0],
         break_even_steps=break_even_steps(startup[0], startup[1], step[1], step[0]),
-        memory_ratio=median(r.peak_memory for r in mine) / max(1.0, median(r.peak_memory for r in base)),
+        memory_ratio=median(r.peak_memory for r in mine)
+        / max(1.0, median(r.peak_memory for r in base)),
         flops_ratio=_flops_ratio(probes.get(arm), probes.get(BASELINE), steps),
         ratios=tuple(time_ratios(blocks, arm)),
         differences=tuple(differences(plan, blocks, arm)) if with_quality else (),
@@ -248,7 +273,9 @@ def _steps(record: Record) -> int:
     return max(1, record.declared_steps if record.request.max_steps is not None else record.steps)
 
 
-def _flops_ratio(mine: Record | None, base: Record | None, steps: tuple[float, float]) -> float | None:
+def _flops_ratio(
+    mine: Record | None, base: Record | None, steps: tuple[float, float]
+) -> float | None:
     if mine is None or base is None or not mine.flops or not base.flops:
         return None
     counts = [flops["matmul"] + flops["elementwise"] for flops in (mine.flops, base.flops)]

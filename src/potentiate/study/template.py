@@ -6,19 +6,24 @@ import json
 import os
 import sys
 import traceback
+from importlib import import_module
 from typing import Any, NoReturn, TextIO
 
+from potentiate.models import WORKLOADS
 from potentiate.study import child
-from potentiate.study.record import Request, to_json
+from potentiate.study.record import request_from_json, to_json
 
 
 def main() -> None:
     """Answer requests, one JSON line each, until standard input ends."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever a workload prints stays out of the answers
+    os.dup2(
+        sys.stderr.fileno(), sys.stdout.fileno()
+    )  # whatever a workload prints stays out of the answers
     _write(answers, "ready")
     for line in sys.stdin:
         asked = json.loads(line)
+        _import_for(asked["request"]["workload"])
         reader, writer = os.pipe()
         process = os.fork()
         if process == 0:
@@ -28,8 +33,19 @@ def main() -> None:
         with os.fdopen(reader, "rb") as pipe:
             answer = pipe.read()
         _, status = os.waitpid(process, 0)
-        done = {"record": json.loads(answer)} if answer else {"code": os.waitstatus_to_exitcode(status)}
+        done = (
+            {"record": json.loads(answer)}
+            if answer
+            else {"code": os.waitstatus_to_exitcode(status)}
+        )
         _write(answers, json.dumps(done))
+
+
+def _import_for(reference: str) -> None:
+    """Import what a workload of the table needs; a user's own file is run by the children alone."""
+    if reference in WORKLOADS:
+        for module in WORKLOADS[reference].imports:
+            import_module(module)
 
 
 def _child(asked: dict[str, Any], writer: int) -> NoReturn:
@@ -39,9 +55,7 @@ def _child(asked: dict[str, Any], writer: int) -> NoReturn:
         errors = os.open(asked["errors"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(errors, sys.stdout.fileno())
         os.dup2(errors, sys.stderr.fileno())
-        fields = asked["request"]
-        fields["techniques"] = tuple(fields["techniques"])
-        record = child.answer(Request(**fields))
+        record = child.answer(request_from_json(asked["request"]))
         with os.fdopen(writer, "wb") as pipe:
             pipe.write(json.dumps(to_json(record)).encode())
         code = 0

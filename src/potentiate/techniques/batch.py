@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
-import torch.nn.functional as F
 from pydantic import Field
 from torch import nn, optim
 
@@ -79,7 +78,7 @@ class BatchSize(Technique):
         """Return the run in batches of `size`, with its learning rate rescaled."""
         before, most = run.batches.size, samples(run)
         if self.size == before:
-            raise NotApplicable(f"batch-size: the batches have {before} samples already")
+            return run
         if self.size > most:
             raise NotApplicable(f"batch-size {self.size} exceeds the {most} training samples")
         run = run.edit(batches=run.batches.resized(self.size))
@@ -156,4 +155,4 @@ def _plain_mean(loss: Any) -> bool:
         if keywords.get("reduction", "mean") != "mean" or {"weight", "ignore_index"} & keywords.keys():
             return False
         loss = loss.func  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
-    return loss is not F.nll_loss or True
+    return True

@@ -129,7 +129,14 @@ class Compile(Technique):
 
     def apply(self, run: Run) -> Run:
         """Return the run with the network compiled in place, so that the names of its state stay."""
-        run.model.compile(mode=self.mode, dynamic=False)
+        model: Any = run.model
+
+        def call(*inputs: Any) -> Any:
+            return model._call_impl(*inputs)
+
+        # What model.compile() sets, and a copy of the model leaves behind. But model.compile() does
+        # nothing, silently, to a module of torch.nn: torch compiles no frame of its own files.
+        model._compiled_call_impl = torch.compile(call, mode=self.mode, dynamic=False)
         return run.edit(validate=_Eager(run.validate), test=_Eager(run.test))
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from potentiate.study import emit, numbers
 from potentiate.study.findings import ArmResult, Findings
-from potentiate.study.page import Head
-from potentiate.study.runs import BASELINE, full_runs, predicted
+from potentiate.study.rows import baseline_row, oriented
+from potentiate.study.runs import predicted
+from potentiate.study.sections.blocks import Head
 from potentiate.study.verdict import Verdict, speedup
 
 
@@ -23,8 +24,9 @@ def head(findings: Findings, folder: Path) -> Head:
         command=emit.command(findings, folder),
         command_note=_command_note(findings),
         before_after=_before_after(findings),
+        before_title="What it buys" if findings.best else "What the baseline takes",
         sure=_sure(findings),
-        warnings=[numbers.plain(note) for note in findings.notes],
+        warnings=_warnings(findings),
     )
 
 
@@ -33,24 +35,20 @@ def title(findings: Findings) -> str:
     return f"Training-efficiency study of {numbers.plain(findings.plan.workload)}"
 
 
-def baseline_row(findings: Findings) -> ArmResult | None:
-    """The baseline of the confirmation."""
-    return next((row for row in findings.confirmation if row.arm == BASELINE), None)
-
-
 def _headline(findings: Findings) -> tuple[str, str, str]:
     best = findings.best
-    if best and best.judgement.time:
+    if best and best.judgement.time and numbers.known(best.judgement.time.estimate):
         gain = speedup(best.judgement.time)
         good = best.judgement.verdict is Verdict.FASTER_EQUAL
-        subline = "at equal quality, confirmed on fresh seeds" if good else "confirmed on fresh seeds"
+        subline = (
+            "at equal quality, confirmed on fresh seeds" if good else "confirmed on fresh seeds"
+        )
         return "confirmed", f"{_big(gain.estimate)} faster", subline
-    if best and best.judgement.memory_ratio is not None:
-        saved = numbers.share(1.0 - best.judgement.memory_ratio)
+    if best and numbers.known(best.judgement.memory_ratio):
+        saved = numbers.share(1.0 - (best.judgement.memory_ratio or 0.0))
         return "confirmed", f"{saved} less memory", "confirmed on fresh seeds"
     if not findings.complete:
-        step = numbers.plain(findings.pending) or "more runs"
-        return "open", "Not finished yet", f"next comes: {step}; start the same command to go on"
+        return "open", "Not finished yet", "what follows holds for the runs so far"
     if findings.plan.mode == "full" or findings.confirmation:
         return "nothing", "Nothing was confirmed", "the baseline stays as it is"
     if not findings.singles:
@@ -63,10 +61,17 @@ def _headline(findings: Findings) -> tuple[str, str, str]:
 
 def _big(value: float) -> str:
     """Two digits are enough for the big number, and honest for small ones."""
-    return f"{value:.2f}x" if value < 1.995 else f"{value:.1f}x" if value < 9.95 else f"{value:.0f}x"
+    return (
+        f"{value:.2f}x" if value < 1.995 else f"{value:.1f}x" if value < 9.95 else f"{value:.0f}x"
+    )
 
 
 def _command_note(findings: Findings) -> str:
+    if not findings.best and not findings.complete:
+        return (
+            "This trains with the baseline recipe, as nothing better is proven yet; to go on with "
+            "the study, start its command again: no run is repeated."
+        )
     if not findings.best:
         return "This trains with the baseline recipe, because nothing better is proven."
     seconds = predicted(findings, findings.best.arm)
@@ -83,15 +88,15 @@ def _before_after(findings: Findings) -> list[tuple[str, str, str, str]]:
     metric, judged = findings.plan.metric, best.judgement
     rows = [
         (
-            "training time, start-up and evaluations included",
+            "training time, all included",
             numbers.duration(base.seconds),
             numbers.duration(best.seconds),
             f"{numbers.with_span(speedup(judged.time))} as fast" if judged.time else "",
         ),
         (
             f"held-out {metric}",
-            numbers.quality(base.quality, metric),
-            numbers.quality(best.quality, metric),
+            numbers.quality(oriented(findings, base.quality), metric),
+            numbers.quality(oriented(findings, best.quality), metric),
             _quality_remark(findings, best),
         ),
     ]
@@ -110,28 +115,38 @@ def _quality_remark(findings: Findings, best: ArmResult) -> str:
 
 
 def _baseline_only(findings: Findings) -> list[tuple[str, str, str, str]]:
-    runs = full_runs(findings, BASELINE)
-    if not runs:
+    base = baseline_row(findings)
+    if base is None:
         return []
-    metric = findings.plan.metric
-    seconds = sorted(run.total for run in runs)[len(runs) // 2]
-    values = [run.validation[metric] for run in runs if metric in run.validation]
-    mean = sum(values) / len(values) if values else None
-    remark = f"{len(runs)} run{'s' * (len(runs) != 1)}"
+    metric, remark = findings.plan.metric, f"{base.runs} run{'s' * (base.runs != 1)}"
+    quality = numbers.quality(oriented(findings, base.quality), metric)
     return [
-        ("training time of the baseline", numbers.duration(seconds), "stays", remark),
-        (f"validation {metric} of the baseline", numbers.quality(mean, metric), "stays", remark),
+        ("training time, all included", numbers.duration(base.seconds), "", remark),
+        (metric, quality, "", remark),
     ]
+
+
+def _warnings(findings: Findings) -> list[str]:
+    """What a reader must know before believing the numbers."""
+    found, texts = findings.noise, list[str]()
+    bad = [name for name, passed, _ in findings.checks if not passed]
+    if bad:
+        texts.append(f"Failed sanity checks: {', '.join(map(numbers.plain, bad))}.")
+    if found and not found.interval.low <= 1.0 <= found.interval.high:
+        texts.append(
+            "Identical runs differed on this machine "
+            f"({numbers.with_span(found.interval)}), so times here are biased by that much."
+        )
+    if findings.replays and not findings.replays[-1].inside:
+        texts.append("The last replay of the command did not land in the predicted interval.")
+    return texts
 
 
 def _sure(findings: Findings) -> list[str]:
     lines = [*_best_lines(findings), *_noise_line(findings)]
+    passed = sum(good for _, good, _ in findings.checks)
     if findings.checks:
-        bad = [name for name, passed, _ in findings.checks if not passed]
-        lines.append(
-            f"{len(findings.checks) - len(bad)} of {len(findings.checks)} sanity checks of the "
-            "workload passed" + (f"; failed: {', '.join(map(numbers.plain, bad))}." if bad else ".")
-        )
+        lines.append(f"{passed} of {len(findings.checks)} sanity checks of the workload passed.")
     return lines
 
 
@@ -140,11 +155,11 @@ def _best_lines(findings: Findings) -> list[str]:
     if best is None or best.judgement.time is None:
         return []
     gain = speedup(best.judgement.time)
-    p = "" if best.p_adjusted is None else f" (p {_is(numbers.p_value(best.p_adjusted))} after Holm)"
+    p = numbers.p_value(best.p_adjusted)
+    tested = f" (p {_is(p)} after Holm)" if numbers.known(best.p_adjusted) else ""
     lines = [
-        f"The speed-up lies between {numbers.span(gain.low, gain.high)} times with "
-        f"{numbers.level(gain)} confidence, from {gain.n} paired runs on seeds that no choice was "
-        f"made on{p}."
+        f"Speed-up {numbers.span(gain.low, gain.high)} times at {numbers.level(gain)} confidence, "
+        f"from {gain.n} paired runs on seeds that no choice was made on{tested}."
     ]
     if best.versus_control:
         over = speedup(best.versus_control)
@@ -169,5 +184,5 @@ def _noise_line(findings: Findings) -> list[str]:
     return [
         f"Noise floor: identical runs on this machine differ by {numbers.share(found.log_sd)} "
         f"(standard deviation), so with {len(found.ratios)} blocks a speed-up below "
-        f"{numbers.times(found.smallest_effect)} could not be told from chance."
+        f"{numbers.faster_by(found.smallest_effect)} could not be told from chance."
     ]

@@ -10,10 +10,9 @@ from typing import ClassVar
 
 @dataclass(frozen=True)
 class Text:
-    """A paragraph; `strong` opens it in bold, `tone` says how it is meant: "", "warning" or "quiet"."""
+    """A paragraph; its tone is "" or "quiet"."""
 
     text: str
-    strong: str = ""
     tone: str = ""
     kind: ClassVar[str] = "text"
 
@@ -37,11 +36,25 @@ class Code:
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of a table; `tone` is a verdict's color, `badge` sets it as a label."""
+    """A cell of a table.
+
+    Attributes:
+        tone: A verdict's color.
+        badge: Whether it is set as a label.
+        specs: Whether it names techniques, joined by " + ", which are not to be broken.
+        note: What stands before the text.
+    """
 
     text: str
     tone: str = ""
     badge: bool = False
+    specs: bool = False
+    note: str = ""
+
+    @property
+    def full(self) -> str:
+        """Note and text."""
+        return f"{self.note}: {self.text}" if self.note else self.text
 
 
 @dataclass(frozen=True)
@@ -96,7 +109,8 @@ class Head:
         headline: The big words, such as "3.4x faster".
         claim: One sentence.
         command: What to type.
-        before_after: Rows of (what, before, after, remark).
+        before_after: Rows of (what, before, after, remark); "" after where nothing changes.
+        before_title: Heading of these rows.
         sure: Sentences on how sure that is.
     """
 
@@ -108,6 +122,7 @@ class Head:
     command: str
     command_note: str
     before_after: Sequence[tuple[str, str, str, str]]
+    before_title: str
     sure: Sequence[str]
     warnings: Sequence[str] = ()
 
@@ -124,14 +139,19 @@ class Page:
 def markdown(page: Page) -> str:
     """The page in GitHub's Markdown."""
     head = page.head
-    lines = [f"# {escape(page.title)}", "", f"**{escape(head.headline)}** {escape(head.subline)}", ""]
+    lines = [
+        f"# {escape(page.title)}",
+        "",
+        f"**{escape(head.headline)}** {escape(head.subline)}",
+        "",
+    ]
     lines += [escape(head.claim), ""]
     for warning in head.warnings:
         lines += [f"> **Note:** {escape(warning)}", ""]
     lines += ["## What to do", "", *_code(Code(head.command)), escape(head.command_note), ""]
     if head.before_after:
         table = Table("", ("", "before", "after", "remark"), head.before_after)
-        lines += ["## What it buys", "", *_table(table)]
+        lines += [f"## {head.before_title}", "", *_table(table)]
     if head.sure:
         lines += ["## How sure that is", "", *_items(Items(head.sure))]
     for section in page.sections:
@@ -144,8 +164,7 @@ def markdown(page: Page) -> str:
 def _block(block: Block) -> list[str]:
     match block:
         case Text():
-            strong = f"**{escape(block.strong)}** " if block.strong else ""
-            return [strong + escape(block.text), ""]
+            return [escape(block.text), ""]
         case Items():
             return _items(block)
         case Code():
@@ -171,13 +190,12 @@ def _table(table: Table) -> list[str]:
     lines = [f"**{escape(table.caption)}**", ""] if table.caption else []
     lines.append("| " + " | ".join(escape(column) for column in table.columns) + " |")
     lines.append("|" + "---|" * len(table.columns))
-    for row in table.cells:
-        lines.append("| " + " | ".join(escape(cell.text) for cell in row) + " |")
-    return [*lines, ""]
+    rows = ("| " + " | ".join(escape(cell.full) for cell in row) + " |" for row in table.cells)
+    return [*lines, *rows, ""]
 
 
 def escape(text: str, html: bool = True) -> str:
-    """Text that Markdown shows as it is, on one line; `html=False` where it is HTML text already."""
+    """Text that Markdown shows as it is, on one line; `html=False` if it is HTML text already."""
     text = " ".join(text.split())
     if html:
         text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

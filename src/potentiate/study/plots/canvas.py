@@ -9,18 +9,18 @@ import html
 import re
 import warnings
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from io import StringIO
 from types import TracebackType
 from typing import Any
 
 import matplotlib as mpl
-from matplotlib.artist import Artist
-from matplotlib.axes import Axes
+from matplotlib import figure, lines, patches
 from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.figure import Figure
 
-# Colors that stand for variables of the page until the drawing is done; the fallback is for light.
+Axes = Any
+"""Axes of matplotlib, whose stubs leave the keyword arguments untyped."""
+
+# Colors that stand for variables of the page until the drawing is done.
 INK, MUTED, PAPER = "#010101", "#010102", "#010103"
 TONES = {
     "good": "#010104",
@@ -30,6 +30,8 @@ TONES = {
     "info": "#010108",
     "muted": MUTED,
 }
+GRID = {"color": MUTED, "alpha": 0.25, "linewidth": 0.8}
+
 _VARIABLES = {
     INK: "--ink",
     MUTED: "--muted",
@@ -37,7 +39,7 @@ _VARIABLES = {
     **{color: f"--{tone}" for tone, color in TONES.items() if tone != "muted"},
 }
 _FONT = "system-ui,'Segoe UI',Roboto,'Helvetica Neue',Arial,'DejaVu Sans',sans-serif"
-_STYLE = {
+_STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "potentiate",
     "text.parse_math": False,  # a name may hold a dollar sign
@@ -55,7 +57,6 @@ _STYLE = {
     "figure.facecolor": "none",
     "xtick.color": INK,
     "ytick.color": INK,
-    "patch.linewidth": 1.0,
 }
 
 
@@ -64,17 +65,30 @@ def label(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text)
 
 
+def line(text: str, **style: Any) -> Any:
+    """An entry of a legend, drawn as a line or a marker."""
+    make: Any = lines.Line2D
+    return make([], [], label=text, **style)
+
+
+def patch(text: str, color: str) -> Any:
+    """An entry of a legend, drawn as an area."""
+    make: Any = patches.Patch
+    return make(color=color, label=text)
+
+
 class Canvas:
     """A figure in inches; used as a context, in which the style of the page holds."""
 
     def __init__(self, name: str, width: float, height: float) -> None:
+        context: Any = mpl
         self.name, self.width, self.height = name, width, height
-        self._style: AbstractContextManager[Any] = mpl.rc_context(_STYLE)  # pyright: ignore[reportArgumentType]
-        self._figure: Figure | None = None
+        self._style: Any = context.rc_context(_STYLE)
+        self._figure: Any = None
 
     def __enter__(self) -> Canvas:
         self._style.__enter__()
-        self._figure = Figure((self.width, self.height))
+        self._figure = figure.Figure((self.width, self.height))
         FigureCanvasSVG(self._figure)
         return self
 
@@ -86,41 +100,46 @@ class Canvas:
     ) -> None:
         self._style.__exit__(kind, error, trace)
 
-    @property
-    def figure(self) -> Figure:
-        """The figure, between entering and leaving."""
-        assert self._figure is not None
-        return self._figure
-
     def axes(self, *, left: float, right: float, top: float, bottom: float) -> Axes:
         """The axes, within margins in inches."""
         width, height = self.width - left - right, self.height - top - bottom
-        return self.figure.add_axes(
-            (left / self.width, bottom / self.height, width / self.width, height / self.height)
+        place = left / self.width, bottom / self.height, width / self.width, height / self.height
+        return self._figure.add_axes(place)
+
+    def legend(self, handles: Sequence[Any], columns: int) -> None:
+        """A legend below the axes, where it covers nothing."""
+        self._figure.legend(
+            handles=list(handles),
+            loc="lower center",
+            ncols=columns,
+            frameon=False,
+            bbox_to_anchor=(0.5, 0.0),
+            borderaxespad=0.1,
         )
 
-    def legend(self, handles: Sequence[Artist], columns: int) -> None:
-        """A legend below the axes, where it covers nothing."""
-        self.figure.legend(
-            handles=list(handles), loc="lower center", ncols=columns, frameon=False,
-            bbox_to_anchor=(0.5, 0.0), borderaxespad=0.1,
-        )  # fmt: skip
-
     def svg(self, alternative: str) -> str:
-        """The drawing as an `svg` element; `alternative` is its text for those who cannot see it."""
+        """The drawing as an `svg` element; `alternative` tells it to those who cannot see it."""
         stream = StringIO()
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Glyph")  # only the page's font must have it
-            self.figure.savefig(stream, format="svg", metadata={"Date": None}, transparent=True)
-        text = stream.getvalue()
-        text = text[text.index("<svg") :]
-        text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-        text = re.sub(r"'DejaVu Sans'(, [^;\"]*)?(?=[;\"])", _FONT, text)
-        text = re.sub(r"\bid=\"", f'id="{self.name}-', text)
-        text = re.sub(r"(url\(#|xlink:href=\"#)", rf"\1{self.name}-", text)
-        for color, variable in _VARIABLES.items():
-            text = text.replace(color, f"var({variable})")
-        quoted = html.escape(label(alternative))
-        size = r'<svg[^>]*?(viewBox="[^"]*")[^>]*>'
-        head = rf'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" \1 role="img" aria-label="'
-        return re.sub(size, lambda m: m.expand(head) + f'{quoted}">', text, count=1).strip()
+            warnings.filterwarnings(
+                "ignore", message="Glyph"
+            )  # only the reader's font must have it
+            self._figure.savefig(stream, format="svg", metadata={"Date": None}, transparent=True)
+        return _inline(stream.getvalue(), self.name, alternative)
+
+
+def _inline(text: str, name: str, alternative: str) -> str:
+    """The file as an element of a page that holds other drawings and has its own colors."""
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r"'DejaVu Sans'(, [^;\"]*)?(?=[;\"])", _FONT, text)
+    text = re.sub(r"\bid=\"", f'id="{name}-', text)
+    text = re.sub(r"(url\(#|xlink:href=\"#)", rf"\1{name}-", text)
+    for color, variable in _VARIABLES.items():
+        text = text.replace(color, f"var({variable})")
+    box = re.search(r'viewBox="[^"]*"', text)
+    assert box is not None
+    spaces = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+    quoted = html.escape(label(alternative))
+    head = f'<svg {spaces} {box.group()} role="img" aria-label="{quoted}">'
+    return (head + text[text.index(">") + 1 :]).strip()

@@ -1,0 +1,149 @@
+"""What the engine costs per step against the same loop written by hand, interleaved in one run.
+
+Both train the same network with the same optimizer on the same samples in the same order; the hand
+loop has no check for numbers that are not finite, no clock and no events. Blocks run hand, engine,
+engine, hand; each pair of neighbors gives one difference. Run: python benchmarks/overhead.py
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import count, islice
+from time import perf_counter
+
+import torch
+import torch.nn.functional as F
+from records import store
+from torch import nn
+
+from potentiate.data.batches import epoch_order
+from potentiate.engine import train
+from potentiate.models.cnn import cnn
+from potentiate.models.supervised import Parts, supervised
+
+
+@dataclass(frozen=True)
+class Size:
+    """A network, the samples it learns from, and how long a block of it is."""
+
+    name: str
+    network: Callable[[], nn.Module]
+    shape: tuple[int, ...]
+    batch: int
+    samples: int
+    steps: int
+    blocks: int
+
+
+def perceptron(inputs: int, hidden: int) -> Callable[[], nn.Module]:
+    layers = ((inputs, hidden), (hidden, hidden), (hidden, 10))
+    return lambda: nn.Sequential(*(part for each in layers for part in (nn.Linear(*each), nn.ReLU())))
+
+
+SIZES = (
+    Size("tiny perceptron", perceptron(8, 8), (8,), batch=16, samples=1600, steps=500, blocks=80),
+    Size("cnn of 225,034 weights", cnn, (1, 28, 28), batch=8, samples=800, steps=10, blocks=240),
+    # The check reads every gradient, so many weights per multiplication are its worst case.
+    Size(
+        "wide perceptron of 1,354,506 weights",
+        perceptron(784, 832),
+        (784,),
+        batch=96,
+        samples=1920,
+        steps=10,
+        blocks=160,
+    ),
+)
+
+
+def data(size: Size) -> tuple[torch.Tensor, torch.Tensor]:
+    random = torch.Generator().manual_seed(0)
+    inputs = torch.randn(size.samples, *size.shape, generator=random)
+    return inputs, torch.randint(0, 10, (size.samples,), generator=random)
+
+
+def by_hand(size: Size) -> Iterator[object]:
+    """The loop that everybody writes; yields after each step."""
+    torch.manual_seed(0)
+    model = size.network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+    inputs, targets = data(size)
+    model.train()
+    for epoch in count():
+        for rows in epoch_order(size.samples, 0, epoch).split(size.batch):
+            optimizer.zero_grad(set_to_none=True)
+            outputs = model(inputs.index_select(0, rows))
+            loss = F.cross_entropy(outputs, targets.index_select(0, rows))
+            loss.backward()
+            optimizer.step()
+            yield loss
+
+
+def by_engine(size: Size) -> Iterator[object]:
+    """The same training by `train`, which evaluates at the very end only."""
+    part = data(size)
+    workload = supervised(
+        "overhead",
+        size.network,
+        lambda: Parts(part, part, part),
+        epochs=1e6,
+        evaluate_every=1e6,
+        batch_size=size.batch,
+        optimizer="SGD",
+        lr=1e-3,
+    )
+    events = train(workload, warmup=0, test=False)
+    next(events)
+    return events
+
+
+def compared(size: Size) -> dict[str, float | int | str]:
+    """Medians of both loops and of their paired differences, in microseconds a step."""
+    loops = {"hand": by_hand(size), "engine": by_engine(size)}
+    times: dict[str, list[float]] = {name: [] for name in loops}
+    names = tuple(loops)
+    for block in range(-2, size.blocks):  # the first two warm caches and thread pools
+        for name in names if block % 2 == 0 else names[::-1]:
+            steps = islice(loops[name], size.steps)
+            start = perf_counter()
+            deque(steps, maxlen=0)
+            if block >= 0:
+                times[name].append((perf_counter() - start) / size.steps * 1e6)
+    more = sorted(b - a for a, b in zip(times["hand"], times["engine"], strict=True))
+    quarter = len(more) // 4
+    hand, middle = statistics.median(times["hand"]), statistics.median(more)
+    return {
+        "network": size.name,
+        "blocks": size.blocks,
+        "steps": size.steps,
+        "hand_us": round(hand, 2),
+        "engine_us": round(statistics.median(times["engine"]), 2),
+        "overhead_us": round(middle, 2),
+        "overhead_us_quartiles": f"{more[quarter]:.2f} to {more[-quarter - 1]:.2f}",
+        "overhead_percent": round(100 * middle / hand, 2),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--dry", action="store_true", help="store nothing")
+    parser.add_argument("--threads", type=int, default=1)
+    asked = parser.parse_args()
+    torch.set_num_threads(asked.threads)
+    figures = [compared(size) for size in SIZES]
+    for row in figures:
+        print(
+            f"{row['network']}: by hand {row['hand_us']} us a step, engine {row['engine_us']}, "
+            f"overhead {row['overhead_us']} us ({row['overhead_us_quartiles']}), "
+            f"{row['overhead_percent']} %"
+        )
+    if not asked.dry:
+        print(store("overhead", {"threads": asked.threads, "rows": figures}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""Write the tables of README and docs from records and code, or check that they are up to date.
+
+python scripts/tables.py          writes
+python scripts/tables.py --check  exits with 1 and names what is stale
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+
+from potentiate.models import WORKLOADS
+from potentiate.study.numbers import change_with_span, duration, quality, with_span
+from potentiate.study.planning import read_study
+from potentiate.study.procedure import investigate
+from potentiate.study.verdict import speedup
+from potentiate.techniques import TECHNIQUES
+from potentiate.techniques.reference import cards
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def results() -> str:
+    """The confirmed configuration of every committed study."""
+    rows = [
+        "| study | baseline | found | speed-up | quality against the baseline | against training shorter |",
+        "|---|---|---|---|---|---|",
+    ]
+    for folder in sorted(path.parent for path in ROOT.glob("studies/*/evidence.jsonl")):
+        plan, pilot, ledger = read_study(folder)
+        found = investigate(plan, pilot, ledger, {})
+        link = f"[{plan.workload}](studies/{folder.name}/report.md)"
+        best = found.best
+        if best is None or best.judgement.time is None:
+            rows.append(f"| {link} | | {found.best_claim} | | | |")
+            continue
+        gain = speedup(best.judgement.time)
+        base = [
+            r.total
+            for r in found.records
+            if r.request.phase == "confirm" and r.request.arm == "baseline"
+        ]
+        typical = sorted(base)[len(base) // 2]
+        versus = (
+            with_span(speedup(best.versus_control))
+            if best.versus_control
+            else "is training shorter"
+        )
+        rows.append(
+            f"| {link} | {duration(typical)} | {duration(best.seconds)}, {quality(best.quality, plan.metric)} | "
+            f"{with_span(gain)} | {change_with_span(best.judgement.quality, plan.metric)} | {versus} |"
+        )
+    return "\n".join(rows)
+
+
+def techniques() -> str:
+    """Every technique with its card."""
+    rows = [
+        "| technique | what it does | evidence owed | helps | hurts | cost |",
+        "|---|---|---|---|---|---|",
+    ]
+    rows += [
+        f"| `{c.name}` | {c.summary} | {c.evidence} | {c.helps} | {c.hurts} | {c.cost} |"
+        for c in cards()
+    ]
+    assert len(rows) == len(TECHNIQUES) + 2
+    return "\n".join(rows)
+
+
+def workloads() -> str:
+    """Every workload with its recipe."""
+    rows = ["| workload | recipe | quality counts as equal within |", "|---|---|---|"]
+    for name, work in WORKLOADS.items():
+        recipe = work.recipe
+        text = f"{recipe.epochs:g} epochs, batch {recipe.batch_size}, {recipe.optimizer} at {recipe.lr:g}"
+        rows.append(f"| `{name}` | {text} | {100 * (work.margin or 0):g} points |")
+    return "\n".join(rows)
+
+
+def records() -> str:
+    """The newest benchmark records, one line each."""
+    rows = ["| benchmark | measured | bar | machine |", "|---|---|---|---|"]
+    for path in sorted(ROOT.glob("benchmarks/records/*.json")):
+        record = json.loads(path.read_text())
+        rows += [
+            f"| {line['what']} | {line['measured']} | {line['bar']} | {record['machine_line']} |"
+            for line in record.get("summary", [])
+        ]
+    return "\n".join(rows)
+
+
+GENERATED = {
+    "README.md": {"results": results},
+    "docs/techniques.md": {"techniques": techniques},
+    "docs/workloads.md": {"workloads": workloads},
+    "docs/benchmarks.md": {"records": records},
+}
+
+
+def filled(text: str, name: str, content: str) -> str:
+    """Return `text` with the part between the markers of `name` replaced."""
+    pattern = rf"(<!-- {name}:begin -->\n).*?(<!-- {name}:end -->)"
+    replaced, count = re.subn(pattern, lambda m: f"{m[1]}{content}\n{m[2]}", text, flags=re.DOTALL)
+    if count != 1:
+        raise SystemExit(f"the markers of '{name}' are missing")
+    return replaced
+
+
+def main() -> int:
+    """Write or check every generated table."""
+    stale = list[str]()
+    for file, parts in GENERATED.items():
+        path = ROOT / file
+        old = path.read_text(encoding="utf-8")
+        new = old
+        for name, make in parts.items():
+            new = filled(new, name, make())
+        if new != old and "--check" in sys.argv:
+            stale.append(file)
+        elif new != old:
+            path.write_text(new, encoding="utf-8")
+    if stale:
+        sys.stderr.write(f"stale: {', '.join(stale)}; run: python scripts/tables.py\n")
+    return bool(stale)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""How training data gets to the step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar, Literal
+
+import torch
+from pydantic import Field
+
+from potentiate.data.batches import LoaderBatches, resident
+from potentiate.errors import NotApplicable, Refused
+from potentiate.techniques.base import Evidence, Stage, Technique
+from potentiate.workload import Run
+
+
+@dataclass(frozen=True)
+class DataLoading(Technique):
+    """Deliver the same samples in the same order, from memory or by worker processes.
+
+    Source: torch.utils.data, and indexing tensors in its place where the data fits into memory.
+    Helps: resident: small and medium data whose items a loader collects one by one. workers: decoding
+        and augmentation that take longer than the step.
+    Hurts: workers on data that is in memory already cost more than they save: starting them, and
+        moving each batch between processes. resident reads the whole set before the first step.
+    Cost: resident: the memory of the set, once. workers: a process each. Items that change between two
+        readings (augmentation) cannot be kept and are refused.
+
+    Attributes:
+        mode: "resident" keeps all data as tensors, "workers" reads it in processes.
+        workers: Processes, for mode=workers.
+        pin: Page-locked memory, for mode=workers on a GPU.
+    """
+
+    mode: Literal["resident", "workers"] = "resident"
+    workers: Annotated[int, Field(ge=1)] = 2
+    pin: bool = False
+
+    name: ClassVar[str] = "data-loading"
+    stage: ClassVar[Stage] = Stage.DATA
+    evidence: ClassVar[Evidence] = Evidence.EXACT
+    speeds: ClassVar[tuple[str, ...]] = ("data",)
+
+    def unavailable(self, device: str) -> str | None:
+        """Pinning is for copies to a GPU."""
+        if self.pin and (device != "cuda" or not torch.cuda.is_available()):
+            return "pinned memory is for copies to a GPU and the run is on the CPU; leave pin out"
+        return None
+
+    def apply(self, run: Run) -> Run:
+        """Return the run with its data delivered this way."""
+        batches = run.batches
+        if not isinstance(batches, LoaderBatches):
+            raise NotApplicable("data-loading: the data is in memory already and nothing loads it")
+        if self.mode == "workers":
+            return run.edit(batches=replace(batches, workers=self.workers, pin=self.pin))
+        try:
+            return run.edit(batches=resident(batches))
+        except Refused as reason:
+            raise NotApplicable(f"data-loading: {reason}") from None

@@ -1,0 +1,258 @@
+"""What every technique owes, run over the table: a new line in it is tested here without a line more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations, permutations
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from potentiate import Run, Workload, supervised, train
+from potentiate.data.batches import LoaderBatches, ResidentBatches
+from potentiate.errors import NotApplicable, Refused
+from potentiate.events import Stepped
+from potentiate.machine.facts import usable_cores
+from potentiate.models import WORKLOADS
+from potentiate.techniques import TECHNIQUES, Technique, adaptive, arrange, graph
+from potentiate.techniques.reference import parse
+from potentiate.trace import Trace, trace
+
+STATED = {
+    "lr-table": "lr-table:values=0.5|0.2|0.1",
+    "early-stopping": "early-stopping:target=0.2",  # before 50 steps are over
+    "threads": "threads:count=2",  # the tests run on one
+}
+"""Settings for those that need some, or would change nothing here without."""
+
+BITWISE = {"activation-checkpointing", "data-loading", "rarer-evaluation"}
+"""Exact techniques that leave every bit; the others add in another order, within `TOLERANCE`."""
+
+TOLERANCE = 1e-5  # of the largest number in a tensor, after 50 steps in single precision
+
+EXACT = [name for name, kind in TECHNIQUES.items() if kind.evidence == "exact"]
+OTHERS = [name for name in TECHNIQUES if name not in EXACT]
+
+
+def stated(name: str) -> Technique:
+    return parse(STATED.get(name, name))
+
+
+def is_one_sentence(reason: BaseException) -> bool:
+    text = str(reason)
+    return bool(text) and "\n" not in text and ". " not in text and not text.endswith(".")
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child process that answers at once, and a compiler that only captures."""
+
+    def answer(request: Mapping[str, Any]) -> dict[str, Any]:
+        technique = parse(request["techniques"][0])
+        return {"status": "ok", "step_seconds": 1.0 + technique.size // 256, "peak_memory": 0}
+
+    real = torch.compile
+
+    def captured(model: Any, **settings: Any) -> Any:
+        return real(model, backend="eager", dynamic=settings["dynamic"])
+
+    monkeypatch.setattr(adaptive, "ask", answer)
+    monkeypatch.setattr(graph.torch, "compile", captured)
+
+
+@dataclass(frozen=True)
+class Counting:
+    """A step without gradients: it moves one weight by one."""
+
+    def start(self, model: nn.Module, total_steps: int, position: int = 0) -> LiveCounting:
+        return LiveCounting(model)
+
+
+class LiveCounting:
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+
+    def __call__(self, batch: Any) -> Tensor:
+        with torch.no_grad():
+            self.model.weight += 1.0
+        return torch.zeros(())
+
+    def evaluated(self) -> nn.Module:
+        return self.model
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        assert not state
+
+
+def counting(recipe: Any, seed: int) -> Run:
+    def judge(model: nn.Module) -> dict[str, float]:
+        return {"accuracy": 0.5}
+
+    data = torch.utils.data.TensorDataset(torch.zeros(24, 1))
+    batches = LoaderBatches(data, 4, seed)
+    return Run(nn.Linear(1, 1, bias=False), batches, Counting(), judge, judge, epochs=3)
+
+
+LOCAL = Workload("counting/nothing", counting, recipe=None)
+
+
+def network() -> nn.Sequential:
+    convolution = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2))
+    return nn.Sequential(convolution, nn.Dropout(0.2), nn.Flatten(), nn.Linear(64, 3))
+
+
+def tiny(provides: frozenset[str]) -> Workload:
+    inputs = torch.randn(60, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    return supervised(
+        "tiny/images",
+        network,
+        (inputs, torch.arange(60) % 3),
+        provides=provides,
+        source="tiny/images",
+        epochs=4,
+        batch_size=8,
+        optimizer="Adam",
+        lr=0.01,
+        loader="dataloader",
+    )
+
+
+TINY = tiny(frozenset({"images", "blocks"}))
+PLAIN = tiny(frozenset())
+
+
+def steps(workload: Workload, techniques: list[Technique], count: int = 3) -> list[float]:
+    losses = list[float]()
+    events = train(workload, techniques, warmup=1, test=False)
+    for event in events:
+        if isinstance(event, Stepped):
+            losses.append(float(event.loss))
+        if len(losses) == count:
+            break
+    events.close()
+    return losses
+
+
+@pytest.mark.parametrize("name", TECHNIQUES)
+@pytest.mark.parametrize("workload", [*WORKLOADS.values(), TINY, PLAIN, LOCAL], ids=lambda w: w.name)
+def test_applies_where_its_needs_are_met_and_refuses_elsewhere(workload, name, data):
+    if workload.name in WORKLOADS:
+        data(workload.name.partition("/")[2])
+    technique = stated(name)
+    if technique.needs - workload.provides or technique.unavailable("cpu"):
+        with pytest.raises(NotApplicable) as refused:
+            next(train(workload, [technique]))
+        assert is_one_sentence(refused.value)
+        return
+    losses = steps(workload, [technique])
+    assert len(losses) == 3
+    assert all(loss == loss for loss in losses)
+
+
+@pytest.mark.parametrize("name", ["activation-checkpointing", "channels-last", "one-cycle"])
+def test_a_missing_capability_is_named(name):
+    with pytest.raises(NotApplicable, match=f"{name} needs .*'counting/nothing' provides nothing"):
+        arrange(LOCAL, [stated(name)])
+
+
+@pytest.mark.parametrize("pair", list(combinations(TECHNIQUES, 2)), ids=" ".join)
+def test_order_of_listing_does_not_matter(pair):
+    outcomes = list[Trace | str]()
+    for order in permutations(pair):
+        torch._dynamo.reset()
+        try:
+            outcomes.append(trace(TINY, [stated(name) for name in order], steps=3))
+        except Refused as refused:
+            assert is_one_sentence(refused)
+            outcomes.append(str(refused))
+    assert outcomes[0] == outcomes[1]
+
+
+def test_a_long_list_may_be_shuffled():
+    names = ["optimizer", "batch-size:size=16", "one-cycle", "fused-optimizer", "ema-weights"]
+    names += ["data-loading", "label-smoothing", "channels-last", "short-schedule"]
+    first = trace(TINY, [parse(name) for name in names], steps=4)
+    for order in (names[::-1], names[3:] + names[:3], sorted(names)):
+        assert trace(TINY, [parse(name) for name in order], steps=4) == first
+
+
+def test_exclusive_techniques_are_refused_together():
+    with pytest.raises(Refused, match="cosine and one-cycle do the same thing twice"):
+        arrange(TINY, [parse("one-cycle"), parse("cosine")])
+    with pytest.raises(Refused, match="listed twice"):
+        arrange(TINY, [parse("one-cycle"), parse("one-cycle:lr=1")])
+
+
+@pytest.fixture(scope="module")
+def baseline() -> Trace:
+    """50 steps of cnn/digits without dropout, whose masks are drawn in the order of memory."""
+    return trace(WORKLOADS["cnn/digits"])
+
+
+def test_the_same_run_twice_is_the_same_trace(baseline):
+    again = trace(WORKLOADS["cnn/digits"])
+    assert again == baseline
+    assert again.distance(baseline) == 0.0
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_exact_techniques_leave_the_trace_equal(name, baseline):
+    if name == "threads" and usable_cores() < 2:
+        pytest.skip("one core has one thread count")
+    traced = trace(WORKLOADS["cnn/digits"], [stated(name)])
+    assert len(traced.losses) == 50
+    if name in BITWISE:
+        assert traced == baseline
+    else:
+        assert traced.distance(baseline) <= TOLERANCE
+
+
+@pytest.mark.parametrize("spec", ["data-loading:mode=workers,workers=2", "rarer-evaluation:every=2"])
+def test_other_settings_leave_every_bit_too(spec, baseline):
+    assert trace(WORKLOADS["cnn/digits"], [parse(spec)]) == baseline
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_exact_techniques_change_how_it_is_done(name):
+    before, after = (WORKLOADS["cnn/digits"].build(0) for _ in range(2))
+    layout = after.model[1][0].weight.stride()
+    after = stated(name).apply(after)
+    changed = {
+        key
+        for key in ("batches", "step", "evaluate_every", "contexts")
+        if repr(getattr(before, key)) != repr(getattr(after, key))
+    }
+    relaid = after.model[1][0].weight.stride() != layout
+    assert changed or relaid or type(after.model) is not type(before.model)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_techniques_that_are_not_exact_change_something(name, baseline):
+    """One that changes nothing is dead. Compiled code may round alike, so there its graphs count."""
+    if name == "compile":
+        torch._dynamo.reset()
+        torch._dynamo.utils.counters.clear()
+    traced = trace(WORKLOADS["cnn/digits"], [stated(name)])
+    if name == "compile":
+        assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 2  # full and last batches
+    else:
+        assert traced != baseline
+
+
+def test_dropout_returns_after_a_trace():
+    workload = WORKLOADS["cnn/digits"]
+    trace(workload, steps=1)
+    dropouts = [m.p for m in workload.build(0).model.modules() if isinstance(m, nn.Dropout)]
+    assert dropouts == [0.25, 0.5]
+
+
+def test_resident_data_is_what_the_fast_paths_expect():
+    run = WORKLOADS["cnn/digits"].build(0)
+    assert isinstance(stated("data-loading").apply(run).batches, ResidentBatches)
+

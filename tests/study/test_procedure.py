@@ -1,0 +1,227 @@
+"""The whole study in worlds whose truth is known: what it claims, what it refuses, and that it resumes."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+from world import Effect, World, ledger, pilot, plan, single
+
+from potentiate.errors import Refused
+from potentiate.study.ledger import Incomplete, Ledger
+from potentiate.study.plan import plan_from_json, plan_to_json
+from potentiate.study.procedure import investigate
+from potentiate.study.verdict import Verdict
+
+WORLDS = 200
+
+BETTER = single("better", "semantics")
+
+
+def study(world: World, *candidates, **changes):
+    asked = plan(*candidates, **changes)
+    return investigate(asked, pilot(world), ledger(world), {})
+
+
+def verdicts(findings) -> dict[str, Verdict]:
+    return {row.arm: row.judgement.verdict for row in findings.singles}
+
+
+def test_techniques_that_do_nothing_are_never_recommended_more_than_one_time_in_twenty():
+    # The control is switched off by its quality, so that only the nulls can be recommended.
+    nulls = [single(f"null-{i}") for i in range(15)]
+    claimed = 0
+    for seed in range(WORLDS):
+        world = World(drift=0.03, slope=0.02, seed=seed)
+        found = study(world, *nulls, lengths=(1.0,), top=1, confirm_looks=(6,))
+        claimed += found.best is not None
+    assert claimed <= WORLDS * 0.05
+
+
+def test_a_planted_speed_up_of_five_percent_is_found_and_recommended():
+    found = 0
+    for seed in range(WORLDS):
+        world = World(effects={"gain": Effect(step=1 / 1.05)}, slope=0.02, seed=seed)
+        result = study(
+            world, single("gain"), single("null"), lengths=(1.0,), top=1, confirm_looks=(9,)
+        )
+        found += result.best is not None and "gain" in result.best.techniques
+    assert found >= WORLDS * 0.9
+
+
+def test_a_loss_of_two_margins_is_refused():
+    kept = 0
+    for seed in range(WORLDS):
+        lossy = Effect(step=0.7, quality=-0.006)
+        world = World(effects={"lossy": lossy}, slope=0.02, seed=seed)
+        result = study(world, single("lossy", "semantics"), lengths=(1.0,), top=1)
+        kept += result.best is not None or verdicts(result)["lossy"] is Verdict.FASTER_EQUAL
+    assert kept <= WORLDS * 0.05
+
+
+def test_a_penalty_on_the_second_slot_creates_no_effect():
+    claimed = 0
+    for seed in range(WORLDS):
+        world = World(slot_penalty=0.02, noise=0.005, seed=seed)
+        result = study(world, single("null"))
+        claimed += verdicts(result)["null"] is Verdict.FASTER_EQUAL
+    assert claimed <= WORLDS * 0.05
+
+
+def test_techniques_that_spoil_each_other_are_not_recommended_together():
+    effects = {"a": Effect(step=0.8), "b": Effect(step=0.85)}
+    world = World(effects=effects, together={frozenset({"a", "b"}): 1.6})
+    result = study(world, single("a"), single("b"), lengths=(1.0,), top=1)
+    assert result.best is not None
+    assert result.best.techniques == ("a",)
+    assert any(t.tried == "b" and not t.kept for t in result.trials)
+
+
+@pytest.mark.parametrize(("steps", "faster"), [(500, False), (4000, True)])
+def test_start_up_cost_flips_the_verdict_at_break_even(steps, faster):
+    # 2 ms saved per step of 10 ms, 2 s at the start: even after 1,000 steps.
+    effects = {"compile": Effect(step=0.8, startup=2.0)}
+    world = World(effects=effects, steps=steps, noise=0.002)
+    result = study(world, single("compile"))
+    row = result.singles[0]
+    assert (row.judgement.verdict is Verdict.FASTER_EQUAL) is faster
+    assert row.break_even_steps == pytest.approx(1000, rel=0.05)
+
+
+def test_training_shorter_is_recommended_where_nothing_beats_it():
+    # Half the schedule costs nothing here, and the technique does no better than that.
+    world = World(slope=0.0, quality_noise=0.0005)
+    result = study(world, single("null", "semantics"), lengths=(0.5,), top=1, controls=(0.5,))
+    assert result.control == "short-schedule:factor=0.5"
+    assert result.best is not None
+    assert result.best.arm == result.control
+    assert "training shorter is what pays" in result.best_claim
+
+
+def test_a_combination_must_beat_training_shorter():
+    world = World(effects={"better": Effect(quality=0.01)}, slope=0.008)
+    result = study(world, single("null"), options=(BETTER,))
+    assert result.best is not None
+    assert "better" in result.best.techniques
+    assert result.control is None or result.best.versus_control.high < 1
+
+
+def test_crashes_are_rows_that_count():
+    effects = {"fragile": Effect(step=0.5, crash=0.5), "broken": Effect(crash=1.0)}
+    world = World(effects=effects, seed=3)
+    result = study(world, single("fragile", "numerics"), single("broken", "numerics"))
+    told = verdicts(result)
+    assert told["broken"] is Verdict.FAILED
+    assert told["fragile"] not in (Verdict.FASTER_EQUAL, Verdict.INAPPLICABLE)
+
+
+def test_an_exact_technique_whose_trace_differs_owes_quality():
+    world = World(effects={"liar": Effect(step=0.7, quality=-0.02, trace=0.5)})
+    result = study(world, single("liar"))
+    row = result.singles[0]
+    assert row.evidence == "numerics"
+    assert row.judgement.verdict is Verdict.FASTER_WORSE
+
+
+def test_what_has_no_headroom_is_not_run():
+    world = World()
+    result = study(world, single("loader", speeds=("evaluation",)))
+    assert verdicts(result)["loader"] is Verdict.INAPPLICABLE
+    assert not any("loader" in record.request.arm for record in result.records)
+
+
+def test_a_study_killed_anywhere_resumes_to_the_same_findings(tmp_path: Path):
+    def fresh(seed: int = 1) -> World:
+        return World(effects={"gain": Effect(step=0.8)}, noise=0.0, quality_noise=0.0, seed=seed)
+
+    asked = plan(single("gain"), options=(BETTER,))
+    whole = ledger(fresh())
+    expected = investigate(asked, pilot(fresh()), whole, {})
+
+    class Killed(Exception):
+        pass
+
+    for lives in (1, 7, 23, 10_000):
+        world, left = fresh(), lives
+
+        def once(request, world=world):
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise Killed
+            return world(request)
+
+        try:
+            investigate(asked, pilot(fresh()), Ledger(tmp_path, once), {})
+        except Killed:
+            continue
+        break
+    resumed = investigate(asked, pilot(fresh()), Ledger(tmp_path), {})
+    assert resumed.complete
+    assert resumed.best_claim == expected.best_claim
+    assert [t.tried for t in resumed.trials] == [t.tried for t in expected.trials]
+    lines = (tmp_path / "evidence.jsonl").read_text().splitlines()
+    keys = [json.loads(line)["request"]["arm"] + str(json.loads(line)["request"]["block"])
+            + json.loads(line)["request"]["phase"] for line in lines]  # fmt: skip
+    assert len(keys) == len(set(keys)) == len(expected.records)
+
+
+def test_a_torn_last_line_is_made_again_and_damage_before_it_is_refused(tmp_path: Path):
+    world = World()
+    asked = plan(single("null"))
+    investigate(asked, pilot(world), Ledger(tmp_path, world), {})
+    path = tmp_path / "evidence.jsonl"
+    content = path.read_bytes()
+    path.write_bytes(content[:-30])
+    again = Ledger(tmp_path, world)
+    assert len(again.records) == content.count(b"\n") - 1
+    investigate(asked, pilot(world), again, {})
+    assert path.read_bytes().count(b"\n") == content.count(b"\n")
+    path.write_bytes(content[:100] + b"#\n" + content[100:])
+    with pytest.raises(Refused, match="line 1"):
+        Ledger(tmp_path, world)
+
+
+def test_an_unfinished_study_says_where_it_stands():
+    world = World()
+    reader = Ledger(None)
+    result = investigate(plan(single("null")), pilot(world), reader, {})
+    assert not result.complete
+    assert result.pending == "sanity"
+    with pytest.raises(Incomplete):
+        reader(dataclasses.replace(pilot(world).request, phase="timing"))
+
+
+def test_a_plan_edited_after_it_was_fixed_is_refused():
+    asked = plan(single("null"), margin=0.003)
+    line = json.loads(json.dumps(plan_to_json(asked)))
+    assert plan_from_json(line) == asked
+    with pytest.raises(Refused, match="edited"):
+        plan_from_json({**line, "margin": 0.02})
+
+
+def test_a_budget_ends_the_looks():
+    world = World(effects={"gain": Effect(step=0.97)}, quality_noise=0.004)
+    generous = study(world, single("gain", "numerics"), looks=(6, 9, 13, 20))
+    world = World(effects={"gain": Effect(step=0.97)}, quality_noise=0.004)
+    poor = study(world, single("gain", "numerics"), looks=(6, 9, 13, 20), budget=200.0)
+    runs = [sum(r.request.phase == "quality" for r in f.records) for f in (generous, poor)]
+    assert runs[1] == 12 < runs[0]
+
+
+def test_baseline_only_measures_noise_and_quality():
+    result = study(World(), mode="baseline-only")
+    assert result.complete
+    assert result.noise is not None
+    assert result.noise.quality_sd is not None
+    assert not result.singles
+
+
+def test_named_techniques_are_confirmed_alone_and_together():
+    effects = {"a": Effect(step=0.8), "b": Effect(step=0.85)}
+    result = study(World(effects=effects), single("a"), single("b"), mode="test")
+    assert {row.arm for row in result.confirmation} >= {"a", "b", "a + b"}
+    assert result.best is not None
+    assert result.best.arm == "a + b"

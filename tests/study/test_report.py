@@ -1,0 +1,311 @@
+"""The report: complete, escaped, self-contained, equal for equal findings, and in plain words."""
+
+from __future__ import annotations
+
+import json
+import re
+import runpy
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from potentiate.errors import Refused
+from potentiate.study import emit, numbers, plots, report
+from potentiate.study.findings import Findings
+from potentiate.study.glossary import WORDS
+from potentiate.study.rows import ranked
+from potentiate.study.runs import BASELINE, curve, parts, predicted
+from potentiate.study.verdict import Verdict
+
+INVENTED: dict[str, Any] = runpy.run_path(str(Path(__file__).with_name("invented.py")))
+ALL: dict[str, Callable[[], Findings]] = INVENTED["ALL"]
+HOSTILE: str = INVENTED["HOSTILE"]
+FOLDER = Path("studies/mnist")
+
+kinds = pytest.mark.parametrize("kind", ALL)
+
+
+class Reader(HTMLParser):
+    """The text that a reader sees, the tags, and every attribute."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.text, self.tags = "", list[tuple[str, dict[str, str | None]]]()
+        self.open = list[str]()
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in self.open:
+            while self.open.pop() != tag:
+                pass
+
+    def handle_data(self, data: str) -> None:
+        if not {"style", "script"} & set(self.open):
+            self.text += data.replace("\u00a0", " ") + " "
+
+
+@kinds
+def test_every_kind_of_findings_is_rendered_twice_to_the_same_bytes(kind: str) -> None:
+    first, again = ALL[kind](), ALL[kind]()
+    assert report.html(first, FOLDER) == report.html(again, FOLDER)
+    assert report.markdown(first, FOLDER) == report.markdown(again, FOLDER)
+
+
+@kinds
+def test_no_number_that_is_none_reaches_the_reader(kind: str) -> None:
+    findings = ALL[kind]()
+    seen = Reader(report.html(findings, FOLDER)).text
+    # Code is shown as it is typed, so a setting without a value is None there.
+    code = [emit.long_command(findings), emit.snippet(findings)]
+    for lines in (seen, report.markdown(findings, FOLDER)):
+        for part in code:
+            lines = lines.replace(part, "")
+        assert not re.search(r"(?<![\w.-])(inf|nan|None)(?![\w-])", lines)
+
+
+@kinds
+def test_the_page_needs_nothing_from_elsewhere(kind: str) -> None:
+    page = Reader(report.html(ALL[kind](), FOLDER))
+    for tag, attributes in page.tags:
+        assert tag not in ("script", "link", "img", "iframe", "object", "image") or (
+            attributes.get("href") == "data:,"
+        )
+        for name, value in attributes.items():
+            if name in ("src", "href", "xlink:href", "srcset", "action", "data"):
+                assert (value or "").startswith(("#", "data:,"))
+            assert not name.startswith("on")
+            assert "@import" not in (value or "")
+            assert not re.search(r"url\((?!#)", value or "")
+
+
+def test_every_arm_and_every_reason_appears_in_all_outputs() -> None:
+    findings = ALL["full"]()
+    console = Console(width=110, record=True, file=StringIO())
+    console.print(report.verdict_table(findings))
+    terminal = "".join(console.export_text().split())
+    page = "".join(Reader(report.html(findings, FOLDER)).text.split())
+    text = report.markdown(findings, FOLDER).replace("\\", "")
+    for row in [*findings.singles, *findings.confirmation]:
+        assert row.arm in text
+        assert "".join(row.arm.split()) in page
+        assert all(spec in page for spec in row.techniques)
+        assert row.techniques[-1] in terminal
+        assert numbers.plain(row.judgement.reason) in text.replace("&lt;", "<")
+
+
+def test_the_terminal_table_fits_110_columns() -> None:
+    for kind in ALL:
+        console = Console(width=300, record=True, file=StringIO())
+        console.print(report.verdict_table(ALL[kind]()))
+        assert max(map(len, console.export_text().splitlines())) <= 110
+
+
+def test_the_head_says_what_to_do_what_it_buys_and_how_sure() -> None:
+    text = report.markdown(ALL["full"](), FOLDER)
+    head = text[: text.index("## Each technique alone")]
+    for words in (
+        "3.4x faster",
+        "potentiate run studies/mnist/best.toml",
+        "| 2 min 34 s | 45.2 s |",
+        "99.07 %",
+        "a loss of 0.3 points was accepted beforehand",
+        "It is faster than just training shorter",
+        "Noise floor",
+    ):
+        assert words in head
+
+
+def test_a_study_that_confirmed_nothing_says_so_first() -> None:
+    findings = ALL["nothing"]()
+    text = report.markdown(findings, FOLDER)
+    assert "**Nothing was confirmed**" in text.split("##")[0]
+    assert "the baseline stays" in text.split("##")[0]
+    config = emit.best_config(findings)
+    assert config["techniques"] == []
+    assert "baseline stays" in config["study"]["claim"]
+    assert "parse" not in emit.snippet(findings)
+
+
+def test_an_unfinished_study_says_what_was_not_reached() -> None:
+    text = report.markdown(ALL["unfinished"](), FOLDER)
+    assert "**Not finished yet**" in text
+    assert text.count("Not reached yet.") >= 4
+
+
+def test_warnings_stand_in_the_head() -> None:
+    done = ALL["full"]()
+    assert "Note:" not in report.markdown(done, FOLDER)
+    outside = replace(done.replays[0], inside=False)
+    marked = replace(done, replays=[*done.replays, outside], checks=[("it learns", False, "no")])
+    head = report.markdown(marked, FOLDER).split("## What to do")[0]
+    assert "did not land in the predicted interval" in head
+    assert "Failed sanity checks: it learns" in head
+
+
+def test_hostile_names_stay_text() -> None:
+    findings = ALL["hostile"]()
+    page = report.html(findings, FOLDER)
+    assert "<script" not in page
+    assert "<img" not in page
+    assert "{{ 7 * 7 }}" in page  # shown, not computed
+    text = report.markdown(findings, FOLDER)
+    outside = re.sub(r"^(`{3,}).*?^\1$", "", text, flags=re.DOTALL | re.MULTILINE)
+    assert "<script" not in outside
+    tables = [line for line in outside.splitlines() if line.startswith("|")]
+    bars = [len(re.findall(r"(?<!\\)\|", line)) for line in tables]
+    heads = [i for i, line in enumerate(tables) if set(line) <= {"|", "-"}]
+    for i in heads:
+        assert bars[i - 1] == bars[i]
+        assert bars[i + 1] == bars[i]
+
+
+def test_the_rows_come_best_first_and_what_did_not_run_last() -> None:
+    order = [row.judgement.verdict for row in ranked(ALL["full"]().singles)]
+    assert order[0] is Verdict.FASTER_EQUAL
+    assert order[-3:] == [Verdict.INAPPLICABLE, Verdict.INAPPLICABLE, Verdict.FAILED]
+    assert set(WORDS) == set(Verdict)
+
+
+@kinds
+def test_written_files_are_whole_and_the_configuration_can_be_read(
+    kind: str, tmp_path: Path
+) -> None:
+    findings = ALL[kind]()
+    paths = report.write(findings, tmp_path / "new")
+    assert [p.name for p in paths] == ["report.md", "report.html", "best.toml", "best.json"]
+    assert sorted(tmp_path.joinpath("new").iterdir()) == sorted(paths)
+    config = tomllib.loads((tmp_path / "new" / "best.toml").read_text(encoding="utf-8"))
+    assert config == json.loads((tmp_path / "new" / "best.json").read_text(encoding="utf-8"))
+    assert config["workload"] == findings.plan.workload
+    assert tuple(config["techniques"]) == (findings.best.techniques if findings.best else ())
+    assert config["study"]["digest"] == findings.plan.digest
+
+
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    with pytest.raises(Refused, match="cannot be written"):
+        report.write(ALL["empty"](), blocked)
+    assert blocked.read_text() == "in the way"
+
+
+def test_the_prediction_holds_the_runs_it_was_made_from() -> None:
+    findings = ALL["full"]()
+    assert findings.best is not None
+    expected = predicted(findings, findings.best.arm)
+    assert expected is not None
+    assert expected.quality is not None
+    low, high = expected.seconds
+    runs = [r for r in findings.records if r.request.arm == findings.best.arm and r.test]
+    assert all(low < run.total < high for run in runs)
+    assert all(expected.quality[0] < (run.test or {})["accuracy"] for run in runs)
+    assert predicted(ALL["empty"](), BASELINE) is None
+    study = emit.best_config(findings)["study"]
+    assert study["predicted_seconds"]["low"] == pytest.approx(low, rel=1e-5)
+    assert study["predicted_quality"]["metric"] == "accuracy"
+
+
+def test_parts_of_the_time_sum_to_the_whole_and_curves_end_there() -> None:
+    findings = ALL["full"]()
+    totals = sorted(r.total for r in findings.records if r.request.arm == BASELINE and r.test)
+    middle = (totals[2] + totals[3]) / 2
+    assert sum(parts(findings, BASELINE).values()) == pytest.approx(middle, rel=0.01)
+    assert curve(findings, BASELINE)[-1].seconds == pytest.approx(middle, rel=0.01)
+
+
+def test_commands_quote_what_a_shell_would_split() -> None:
+    findings = ALL["full"]()
+    assert emit.command(findings, Path("my study")) == "potentiate run 'my study/best.toml'"
+    assert emit.long_command(findings).startswith(
+        "potentiate train cnn/mnist --technique channels-last --technique batch-size:size=128"
+    )
+    typed = replace(findings, plan=INVENTED["plan"](recipe={"a": (1, 2), "b": None, "c": 0.5}))
+    assert "--set 'a=1|2' --set b=none --set c=0.5" in emit.long_command(typed)
+    assert emit.best_config(typed)["recipe"] == {"a": [1, 2], "b": "none", "c": 0.5}
+
+
+def test_payback_counts_trainings() -> None:
+    findings = ALL["full"]()
+    assert "after 50 trainings" in emit.payback(findings)
+    assert "after one training" in emit.payback(replace(findings, payback_runs=0.4))
+    assert "nothing" in emit.payback(ALL["nothing"]())
+    assert "never" in emit.payback(ALL["broken"]())
+
+
+def test_pictures_have_unique_ids_text_as_text_and_words_for_the_blind() -> None:
+    page = Reader(report.html(ALL["full"](), FOLDER))
+    ids = [a["id"] for _, a in page.tags if a.get("id")]
+    assert len(ids) == len(set(ids))
+    drawings = [a for tag, a in page.tags if tag == "svg"]
+    assert len(drawings) == 5
+    assert all(a["role"] == "img" and len(a["aria-label"] or "") > 40 for a in drawings)
+    assert "baseline time / arm time" in page.text
+    assert all(draw(ALL["empty"]()) == "" for draw in (plots.forest, plots.front, plots.noise))
+
+
+def test_a_metric_that_is_a_loss_is_shown_as_it_is_read() -> None:
+    done = ALL["full"]()
+    records = [
+        replace(
+            r,
+            test={"loss": 0.03},
+            history=[{"loss": 0.03, "seconds": 1.0}],
+        )
+        for r in done.records
+    ]
+    rows = [replace(row, quality=-0.031) for row in done.confirmation]
+    lower = replace(
+        done,
+        plan=INVENTED["plan"](metric="loss", higher_is_better=False, margin=0.01),
+        records=records,
+        confirmation=rows,
+        best=rows[-1],
+    )
+    text = report.markdown(lower, FOLDER)
+    assert "| held-out loss | 0.03 | 0.031 |" in text
+    assert "below the dashed line" in text
+
+
+def test_making_a_report_needs_no_torch() -> None:
+    code = "import sys, potentiate.study.report; print('torch' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        (numbers.duration(0.0), "0 ms"),
+        (numbers.duration(59.97), "1 min 00 s"),
+        (numbers.duration(3599.9), "1 h 00 min"),
+        (numbers.duration(float("inf")), "never"),
+        (numbers.duration(float("nan")), "not measured"),
+        (numbers.ratio(9.999), "10.0"),
+        (numbers.times(0.0), "not measured"),
+        (numbers.change(-0.0000001, "accuracy"), "0.00 points"),
+        (numbers.change(-0.0021, "accuracy"), "-0.21 points"),
+        (numbers.p_value(0.0004), "< 0.001"),
+        (numbers.count(31.2), "32"),
+        (numbers.size(2**30), "1 GiB"),
+        (numbers.operations(1.24e15), "1.24 P"),
+        (numbers.plain("x (0.10 to inf)\nnan None"), "x (0.10 to no bound) not measured not set"),
+        (numbers.span(0.0, 5e21), "no bounds"),
+    ],
+)  # fmt: skip
+def test_numbers_are_written_as_people_read_them(shown: str, expected: str) -> None:
+    assert shown == expected

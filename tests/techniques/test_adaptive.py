@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import pytest
+
+from potentiate import Workload
+from potentiate.errors import NotApplicable
+from potentiate.techniques import adaptive
+from potentiate.techniques.adaptive import AdaptiveBatch, available_memory
+from potentiate.techniques.batch import BatchSize
+from potentiate.techniques.reference import parse
+
+GIB = 1 << 30
+
+
+class Child:
+    """Answers as a child process would: seconds and bytes are functions of the batch size."""
+
+    def __init__(self, seconds: Callable[[int], float], memory: Callable[[int], float]) -> None:
+        self.seconds, self.memory = seconds, memory
+        self.asked: list[int] = []
+        self.failing: Callable[[int, int], bool] = lambda size, time: False
+        self.requests: list[dict] = []
+
+    def __call__(self, request):
+        self.requests.append(request)
+        technique = parse(request["techniques"][0])
+        assert isinstance(technique, BatchSize)
+        self.asked.append(technique.size)
+        if self.failing(technique.size, self.asked.count(technique.size)):
+            return {"status": "failed", "reason": "out of memory"}
+        return {
+            "status": "ok",
+            "size": technique.size,
+            "step_seconds": self.seconds(technique.size),
+            "peak_memory": self.memory(technique.size),
+            "device_memory": None,
+        }
+
+
+@pytest.fixture
+def child(monkeypatch):
+    made = Child(lambda size: 1.0, lambda size: GIB)  # a step costs the same whatever its size
+    monkeypatch.setattr(adaptive, "ask", made)
+    monkeypatch.setattr(adaptive, "available_memory", lambda device: 10 * GIB)
+    return made
+
+
+@pytest.fixture
+def large(tiny: Callable[..., Workload]):
+    run = tiny(batch_size=8).build(0)
+    return run.edit(source="tiny", sizes={"train": 1000})
+
+
+def test_doubles_up_to_the_training_set_and_verifies(large, child):
+    assert AdaptiveBatch().settle(large, "cpu") == BatchSize(1000)
+    assert child.asked == [8, 16, 32, 64, 128, 256, 512, 1000, 1000]
+
+
+def test_stops_where_throughput_does_and_bisects_once(large, child):
+    child.seconds = lambda size: max(1.0, size / 48)  # flat beyond 48 samples
+    assert AdaptiveBatch().settle(large, "cpu").size == 64
+    assert child.asked == [8, 16, 32, 64, 128, 96, 64]
+
+
+def test_the_middle_between_good_and_bad_can_win(large, child):
+    child.seconds = lambda size: 1.0 if size <= 48 else size / 20  # falls off a cliff at 49
+    assert AdaptiveBatch().settle(large, "cpu").size == 48
+    assert child.asked == [8, 16, 32, 64, 48, 48]
+
+
+def test_a_tenth_of_the_memory_is_left_alone(large, child):
+    child.memory = lambda size: GIB + size * GIB / 8  # 64 samples: 9 GiB, exactly the limit
+    assert AdaptiveBatch().settle(large, "cpu").size == 64
+    child.memory = lambda size: GIB + size * GIB / 8 + 1
+    assert AdaptiveBatch().settle(large, "cpu").size == 48
+
+
+def test_sizes_that_cannot_fit_are_not_even_tried(large, child):
+    child.memory = lambda size: GIB + size * GIB / 8
+    AdaptiveBatch().settle(large, "cpu")
+    assert max(child.asked) == 64
+
+
+def test_largest_does_not_ask_for_speed(large, child):
+    child.seconds = lambda size: float(size) ** 2
+    child.memory = lambda size: GIB + size * GIB / 8
+    assert AdaptiveBatch("largest").settle(large, "cpu").size == 64
+    assert AdaptiveBatch("fastest").settle(large, "cpu").size == 8
+
+
+def test_winner_that_fails_again_gives_way_to_the_next_smaller(large, child):
+    child.failing = lambda size, time: size > 256 or (size == 256 and time == 2)
+    assert AdaptiveBatch().settle(large, "cpu").size == 128
+    assert child.asked == [8, 16, 32, 64, 128, 256, 512, 384, 256, 128]
+
+
+def test_a_limit_is_kept(large, child):
+    assert AdaptiveBatch(limit=20).settle(large, "cpu").size == 20
+
+
+def test_nothing_faster_keeps_the_present_size(large, child):
+    child.seconds = lambda size: float(size)
+    technique = AdaptiveBatch(lr_rule="linear").settle(large, "cpu")
+    assert technique == BatchSize(8, "linear")
+    assert technique.apply(large) is large
+
+
+def test_request_builds_the_same_run_in_the_child(large, child):
+    AdaptiveBatch(lr_rule="sqrt").settle(large.edit(recipe={"lr": "0.5"}), "cpu")
+    request = child.requests[1]
+    assert request["workload"] == "tiny"
+    assert request["recipe"] == {"lr": "0.5"}
+    assert request["techniques"] == ["batch-size:size=16,lr_rule=sqrt"]
+    assert (request["max_steps"], request["test"], request["device"]) == (20, False, "cpu")
+    assert json.loads(json.dumps(request)) == request
+
+
+def test_failing_baseline_says_why(large, child):
+    child.failing = lambda size, time: True
+    with pytest.raises(NotApplicable, match="present size fails in a trial: out of memory"):
+        AdaptiveBatch().settle(large, "cpu")
+
+
+def test_run_without_source_is_refused(run, child):
+    with pytest.raises(NotApplicable, match="no source"):
+        AdaptiveBatch().settle(run, "cpu")
+    assert child.asked == []
+
+
+def test_crash_of_the_child_is_an_answer(monkeypatch):
+    def crash(command, **options):
+        assert command[1:] == ["-m", "potentiate.study.child"]
+        return SimpleNamespace(returncode=-9, stdout="", stderr="Killed")
+
+    monkeypatch.setattr(subprocess, "run", crash)
+    answer = adaptive.ask({"workload": "tiny"})
+    assert answer["status"] == "failed"
+    assert "Killed" in answer["reason"]
+
+
+def test_child_that_hangs_is_an_answer(monkeypatch):
+    def hang(command, **options):
+        raise subprocess.TimeoutExpired(command, options["timeout"])
+
+    monkeypatch.setattr(subprocess, "run", hang)
+    assert "no answer within" in adaptive.ask({})["reason"]
+
+
+def test_available_memory_is_positive():
+    assert available_memory("cpu") > 0
+
+
+@pytest.mark.slow
+def test_real_child_finds_a_size_for_the_digits():
+    from potentiate.models import WORKLOADS
+
+    run = WORKLOADS["cnn/digits"].varied({"loader": "resident"}).build(0)
+    found = AdaptiveBatch(limit=128).settle(run, "cpu")
+    assert found.size in (64, 96, 128)

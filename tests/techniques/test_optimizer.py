@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn, optim
+
+from potentiate.errors import NotApplicable, Refused
+from potentiate.techniques import arrange
+from potentiate.techniques.optimizer import KINDS, FusedOptimizer, Optimizer
+from potentiate.techniques.reference import parse
+
+
+def test_options_of_the_old_optimizer_go_with_it(tiny):
+    run = tiny(momentum=0.9, weight_decay=0.1).build(0)
+    made = Optimizer("Adam", lr=0.01).apply(run)
+    assert made.step.optimizer is optim.Adam
+    assert made.step.options == {"lr": 0.01, "fused": True}
+
+
+def test_nothing_is_fused_where_torch_cannot(run):
+    assert Optimizer("Adadelta", weight_decay=0.1).apply(run).step.options == {"weight_decay": 0.1}
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_every_optimizer_updates_or_says_why_not(run, kind):
+    try:
+        made = Optimizer(kind).apply(run)
+    except NotApplicable as reason:
+        assert kind == "Muon"  # it wants matrices, and there are biases
+        assert kind in str(reason)
+        return
+    live = made.step.start(made.model, total_steps=10)
+    before = [p.detach().clone() for p in made.model.parameters()]
+    live((torch.randn(8, 1, 8, 8), torch.arange(8) % 3))
+    changed = [not torch.equal(a, b) for a, b in zip(before, made.model.parameters(), strict=True)]
+    assert any(changed)
+
+
+@pytest.mark.parametrize("kind", ["LBFGS", "SparseAdam", "Optimizer", "adamw"])
+def test_unknown_or_unfit_optimizers_are_refused_by_name(kind):
+    with pytest.raises(Refused, match=f"there is no optimizer in torch.optim '{kind}'; "):
+        Optimizer(kind)
+
+
+def test_setting_that_the_class_does_not_know(run):
+    with pytest.raises(NotApplicable, match="Adam refuses"):
+        Optimizer("Adam", momentum=0.9).apply(run)
+
+
+@pytest.mark.parametrize(
+    ("kind", "option"),
+    [
+        (optim.SGD, "fused"),
+        (optim.Adam, "fused"),
+        (optim.AdamW, "fused"),
+        (optim.Adadelta, "foreach"),
+        (optim.RMSprop, "foreach"),
+        (optim.Adagrad, "foreach"),
+    ],
+)
+def test_fused_where_it_exists_else_foreach(run, kind, option):
+    made = FusedOptimizer().apply(run.edit_step(optimizer=kind, options={"lr": 0.1, "foreach": False}))
+    assert made.step.options == {"lr": 0.1, option: True}
+    made.step.start(made.model, total_steps=1)((torch.randn(8, 1, 8, 8), torch.arange(8) % 3))
+
+
+@pytest.mark.parametrize("kind", [optim.SparseAdam, optim.LBFGS])
+def test_neither_form_is_said(run, kind):
+    with pytest.raises(NotApplicable, match=f"{kind.__name__} has neither"):
+        FusedOptimizer().apply(run.edit_step(optimizer=kind))
+
+
+def test_optimizer_is_chosen_before_it_is_fused(tiny):
+    names = [t.name for t in arrange(tiny(), [FusedOptimizer(), Optimizer(), parse("batch-size")])]
+    assert names == ["optimizer", "batch-size", "fused-optimizer"]
+
+
+def test_parameters_that_do_not_learn_are_left_out(run):
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    model[0].requires_grad_(False)
+    assert Optimizer().apply(run.edit(model=model)).step.optimizer is optim.AdamW
