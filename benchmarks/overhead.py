@@ -41,7 +41,9 @@ class Size:
 
 def perceptron(inputs: int, hidden: int) -> Callable[[], nn.Module]:
     layers = ((inputs, hidden), (hidden, hidden), (hidden, 10))
-    return lambda: nn.Sequential(*(part for each in layers for part in (nn.Linear(*each), nn.ReLU())))
+    return lambda: nn.Sequential(
+        *(part for each in layers for part in (nn.Linear(*each), nn.ReLU()))
+    )
 
 
 SIZES = (

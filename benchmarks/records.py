@@ -17,7 +17,9 @@ FOLDER = Path(__file__).parent / "records"
 def store(name: str, figures: Mapping[str, Any]) -> Path:
     """Write `figures` beside the facts of the machine as records/NAME-MACHINE.json."""
     machine = fingerprint()
-    cpu = re.sub(r"[^a-z0-9]+", "-", re.sub(r"\((r|tm)\)", "", str(machine["cpu"]).lower())).strip("-")
+    cpu = re.sub(r"[^a-z0-9]+", "-", re.sub(r"\((r|tm)\)", "", str(machine["cpu"]).lower())).strip(
+        "-"
+    )
     path = FOLDER / f"{name}-{cpu}-{machine['usable_cores']}-cores.json"
     record = {
         "benchmark": name,

@@ -40,7 +40,12 @@ def small_cnn(**recipe: Any) -> Workload:
 def normalized() -> nn.Sequential:
     """A network whose buffers learn too."""
     return nn.Sequential(
-        nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Dropout(), nn.Linear(144, 3)
+        nn.Conv2d(1, 4, 3),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Dropout(),
+        nn.Linear(144, 3),
     )
 
 
@@ -73,7 +78,8 @@ def timeless(state: Mapping[str, Any]) -> dict[str, Any]:
     """A training's state without what the wall clock wrote into it."""
     kept = {key: value for key, value in state.items() if key != "clock"}
     kept["history"] = [
-        {key: value for key, value in entry.items() if key != "seconds"} for entry in state["history"]
+        {key: value for key, value in entry.items() if key != "seconds"}
+        for entry in state["history"]
     ]
     return kept
 

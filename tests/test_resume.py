@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from jobs import images, same, small_cnn, small_norm, timeless, told, trained
 from torch import nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
+from jobs import images, same, small_cnn, small_norm, timeless, told, trained
 from potentiate.checkpoint import Shelf, load, save
 from potentiate.engine import train
 from potentiate.errors import Refused
@@ -37,9 +37,7 @@ class Jittered(Dataset):
 
 
 def perceptron():
-    return nn.Sequential(
-        nn.Flatten(), nn.Linear(64, 16), nn.ReLU(), nn.Dropout(), nn.Linear(16, 3)
-    )
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.ReLU(), nn.Dropout(), nn.Linear(16, 3))
 
 
 def on(data, **recipe):
@@ -165,7 +163,9 @@ def test_a_folder_is_all_that_the_next_process_needs(tmp_path):
     assert end is not None
     assert end.test == whole.test
     assert same(timeless(again.training.state()), timeless(kept.training.state()))
-    assert lines(tmp_path / "parts" / "metrics.jsonl") == lines(tmp_path / "whole" / "metrics.jsonl")
+    assert lines(tmp_path / "parts" / "metrics.jsonl") == lines(
+        tmp_path / "whole" / "metrics.jsonl"
+    )
     assert resumed(tmp_path / "parts").finished == end.reason
 
 

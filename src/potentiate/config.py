@@ -6,10 +6,10 @@ A study emits it, `potentiate run` reads it, and every training leaves one besid
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from potentiate.errors import Refused, unknown
 
@@ -104,8 +104,8 @@ def _checked(path: Path, content: dict[str, Any]) -> RunConfig:
         raise Refused(f'{path} names no workload; add a line such as workload = "cnn/digits"')
     recipe = content.get("recipe", {})
     if isinstance(recipe, dict):
-        settings: dict[str, Any] = recipe
-        content = {**content, "recipe": {k: _setting(v) for k, v in settings.items()}}
+        settings = cast("dict[str, Any]", recipe).items()
+        content = {**content, "recipe": {k: _setting(v) for k, v in settings}}
     try:
         return TypeAdapter(RunConfig).validate_python(content)
     except ValidationError as error:
@@ -119,7 +119,7 @@ def _checked(path: Path, content: dict[str, Any]) -> RunConfig:
 def _setting(value: Any) -> Any:
     """What TOML lacks: an array becomes what `--set` takes, "a|b", and "none" is None."""
     if isinstance(value, list | tuple):
-        items: tuple[Any, ...] = tuple(value)  # pyright: ignore[reportUnknownArgumentType]
+        items = cast("Sequence[Any]", value)
         return "|".join(map(str, items)) + ("|" if len(items) == 1 else "")
     return None if value == "none" else value
 

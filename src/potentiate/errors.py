@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 
-class Refused(Exception):  # noqa: N818 - it reads as what happened
+class Refused(Exception):
     """An input or a situation we will not act on; nothing was changed."""
 
 

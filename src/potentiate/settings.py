@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, asdict, fields, replace
 from types import NoneType, UnionType
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin
 
 from potentiate.errors import Refused, unknown
 
@@ -26,23 +26,24 @@ def changed(settings: Settings, changes: Mapping[str, Any], *, where: str) -> Se
     from pydantic import ConfigDict, TypeAdapter, ValidationError
     from typing_extensions import TypedDict, get_type_hints
 
-    kind = type(settings)
-    known = [f.name for f in fields(settings) if f.init]  # pyright: ignore[reportArgumentType]
+    before: Any = settings
+    known = [f.name for f in fields(before) if f.init]
     for key in changes:
         if key not in known:
             if not known:
                 raise Refused(f"{where} has no settings; leave '{key}' out")
             raise unknown(f"setting of {where}", key, known)
-    hints = get_type_hints(kind, include_extras=True)
+    hints = get_type_hints(type(before), include_extras=True)
     # A TypedDict, because the fields of a model could hide what models have themselves ("copy", "json").
-    shape: Any = TypedDict(kind.__name__, {key: hints[key] for key in changes})  # pyright: ignore
+    typed: Any = TypedDict
+    shape = typed(type(before).__name__, {key: hints[key] for key in changes})
     shape.__pydantic_config__ = ConfigDict(arbitrary_types_allowed=True, allow_inf_nan=False)
     try:
         read = {key: _read(value, hints[key]) for key, value in changes.items()}
         checked: dict[str, Any] = TypeAdapter(shape).validate_python(read)
     except ValidationError as error:
         raise Refused(_sentence(error, where)) from None
-    return replace(settings, **checked)  # pyright: ignore[reportArgumentType]
+    return replace(before, **checked)
 
 
 def _read(value: Any, hint: Any) -> Any:
@@ -71,9 +72,7 @@ def _sentence(error: Any, where: str) -> str:
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"] if not str(part).startswith("function-"))
     rule = first["msg"][0].lower() + first["msg"][1:]
-    return (
-        f"{where}: {key}={first['input']!r} is refused: {rule}; choose another value for {key}"
-    )
+    return f"{where}: {key}={first['input']!r} is refused: {rule}; choose another value for {key}"
 
 
 def as_text(settings: Any) -> dict[str, str]:
@@ -95,8 +94,7 @@ def _write(value: Any) -> str:
     if value is None:
         return "none"
     if isinstance(value, tuple):
-        items: tuple[Any, ...] = value
-        return "|".join(map(str, items))
+        return "|".join(str(item) for item in cast("tuple[Any, ...]", value))
     return str(value)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
+from math import isfinite
 from typing import Any
 
 import torch
@@ -16,6 +17,8 @@ from potentiate.errors import NonFinite, Refused
 from potentiate.schedules import Constant, Schedule
 
 Loss = Callable[[Any, Any], Tensor]
+
+_torch: Any = torch  # its functions on lists of tensors have no public names
 
 SMALLEST_SCALE = 2.0**-16
 """A loss scale that halving from 2^16 reaches only where no scale helps."""
@@ -89,6 +92,8 @@ class LiveGradientStep:
         self._constant = isinstance(spec.schedule, Constant)
         self._buffers = list(model.buffers())
         self._buffers_before = [b.clone() for b in self._buffers]
+        self._large = [p for p in self.parameters if _is_large(p)]
+        self._small = [p for p in self.parameters if not _is_large(p)]
         self._overflow = torch.zeros(1, device=self.device)
         self._one = torch.ones(1, device=self.device)
 
@@ -100,7 +105,7 @@ class LiveGradientStep:
         """
         self._forget_gradients()
         if self._buffers:
-            torch._foreach_copy_(self._buffers_before, self._buffers)
+            _torch._foreach_copy_(self._buffers_before, self._buffers)
         loss = self._gradients(batch)
         self._refuse_non_finite(loss, batch)
         if not self._constant:
@@ -159,12 +164,14 @@ class LiveGradientStep:
         if share != 1.0:
             loss = loss * share
         self.mark("backward")
-        (loss if self.scaler is None else self.scaler.scale(loss)).backward()
+        scaled: Any = loss if self.scaler is None else self.scaler.scale(loss)
+        scaled.backward()
         return loss.detach()
 
     def _refuse_non_finite(self, loss: Tensor, batch: Any) -> None:
-        # One pass over the gradients, the one that loss scaling makes: 2 us for a small network, where
-        # a norm per tensor takes 12. With a scaler an overflow is expected and skips the update.
+        # Small gradients take the one pass that loss scaling makes: 2 us for a small network, where
+        # a norm per tensor takes 12. The sum of a large one reads without writing, and is not finite
+        # if any part is not. With a scaler an overflow is expected and skips the update.
         value = float(loss)
         finite = value - value == 0.0
         if finite and self.scaler is None:
@@ -174,18 +181,20 @@ class LiveGradientStep:
             self._forget_gradients()
             self._overflow.zero_()
             if self._buffers:
-                torch._foreach_copy_(self._buffers, self._buffers_before)
+                _torch._foreach_copy_(self._buffers, self._buffers_before)
             raise NonFinite(culprit)
 
     def _finite_gradients(self) -> bool:
-        gradients = [p.grad for p in self.parameters if p.grad is not None]
-        if not gradients:
-            return True
-        try:
-            torch._amp_foreach_non_finite_check_and_unscale_(gradients, self._overflow, self._one)
-        except RuntimeError:  # sparse or complex
-            return all(map(_finite, gradients))
-        return not self._overflow.item()
+        small = [p.grad for p in self._small if p.grad is not None]
+        large = [p.grad for p in self._large if p.grad is not None]
+        if small:
+            try:
+                _torch._amp_foreach_non_finite_check_and_unscale_(small, self._overflow, self._one)
+            except RuntimeError:  # sparse or complex
+                return all(map(_finite, small + large))
+            if self._overflow.item():
+                return False
+        return all(isfinite(gradient.sum()) or _finite(gradient) for gradient in large)
 
     def _culprit(self, value: float, batch: Any) -> str:
         where = f"step {self.done + 1}"
@@ -208,13 +217,14 @@ class LiveGradientStep:
         )
 
     def _average(self) -> None:
-        assert self.averaged is not None and self.spec.average is not None
+        assert self.averaged is not None
+        assert self.spec.average is not None
         decay = min(
             self.spec.average, self.done / (self.done + 10.0)
         )  # early weights are soon forgotten
         with torch.no_grad():  # or the average would keep the graph of every step alive
             averaged, current = list(self.averaged.parameters()), list(self.model.parameters())
-            torch._foreach_lerp_(averaged, current, 1.0 - decay)
+            _torch._foreach_lerp_(averaged, current, 1.0 - decay)
 
     def evaluated(self) -> nn.Module:
         """Return the averaged network when there is one, with the current buffers, else the model."""
@@ -244,6 +254,11 @@ class LiveGradientStep:
             self.scaler.load_state_dict(dict(state["scaler"]))
         if self.averaged is not None:
             self.averaged.load_state_dict(state["averaged"])
+
+
+def _is_large(parameter: Tensor) -> bool:
+    on_cpu = parameter.device.type == "cpu"  # elsewhere each sum would wait for the device
+    return on_cpu and parameter.is_floating_point() and parameter.numel() > 16384
 
 
 def _finite(tensor: Tensor) -> bool:

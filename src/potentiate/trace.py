@@ -52,7 +52,9 @@ def _relative(a: Tensor, b: Tensor) -> float:
         return float("inf")
     if a.numel() == 0:
         return 0.0
-    return float((a - b).abs().max() / torch.maximum(a.abs().max(), b.abs().max()).clamp_min(1e-30))
+    largest = torch.maximum(a.abs().max(), b.abs().max()).clamp_min(1e-30)
+    share = float((a - b).abs().max() / largest)
+    return share if share == share else float("inf")  # a number that is none is equal to nothing
 
 
 def trace(

@@ -6,7 +6,7 @@ import random
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -69,9 +69,9 @@ def copied(tree: Any) -> Any:
     if isinstance(tree, Tensor):
         return tree.detach().clone()
     if isinstance(tree, dict):
-        return {key: copied(value) for key, value in tree.items()}
+        return {key: copied(value) for key, value in cast("dict[Any, Any]", tree).items()}
     if isinstance(tree, list):
-        return [copied(value) for value in tree]
+        return [copied(value) for value in cast("list[Any]", tree)]
     return tree
 
 

@@ -28,7 +28,10 @@ class Batches(Protocol):
     `len(batches)` is the number of batches of one epoch, `size` the samples of a full batch.
     """
 
-    size: int
+    @property
+    def size(self) -> int:
+        """Samples of a full batch."""
+        ...
 
     def __len__(self) -> int: ...
 
@@ -52,15 +55,21 @@ class LiveStep(Protocol):
         """Return the network to be judged (the averaged one, where weights are averaged)."""
         ...
 
-    def state_dict(self) -> dict[str, Any]: ...
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that changes besides the model."""
+        ...
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from what `state_dict` returned."""
+        ...
 
 
 class Step(Protocol):
     """How one batch changes the model; a frozen declaration that techniques edit."""
 
-    def start(self, model: nn.Module, total_steps: int, position: int = 0) -> LiveStep: ...
+    def start(self, model: nn.Module, total_steps: int, position: int = 0) -> LiveStep:
+        """Return the step at work on `model`, for a schedule of `total_steps`."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -138,7 +147,9 @@ class Run:
     def edit_step(self, **changes: Any) -> Run:
         """Return this run with fields of its step replaced."""
         if not is_dataclass(self.step) or isinstance(self.step, type):
-            raise Refused(f"the step {self.step!r} is not a dataclass, so its parts cannot be replaced")
+            raise Refused(
+                f"the step {self.step!r} is not a dataclass, so its parts cannot be replaced"
+            )
         return replace(self, step=replace(self.step, **changes))  # pyright: ignore[reportArgumentType]
 
 

@@ -40,15 +40,14 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 400])
 @pytest.mark.parametrize("kind", INVENTED["ALL"])
 def test_the_page_opens_alone_fits_and_leads_with_its_headline(
-    chromium: Any, tmp_path: Path, kind: str, width: int, scheme: str
+    chromium: Any, tmp_path: Path, kind: str, width: int
 ) -> None:
     path = tmp_path / "report.html"
     path.write_text(report.html(INVENTED["ALL"][kind](), Path("studies/mnist")), encoding="utf-8")
-    context = chromium.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    context = chromium.new_context(viewport={"width": width, "height": 800})
     page, said, asked = context.new_page(), list[str](), list[str]()
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
@@ -72,9 +71,7 @@ def test_folded_tables_open_and_colors_follow_the_scheme(chromium: Any, tmp_path
     for scheme in ("light", "dark"):
         page = chromium.new_page(color_scheme=scheme)
         page.goto(path.as_uri())
-        inks.append(
-            page.locator("svg text").first.evaluate("e => getComputedStyle(e).fill")
-        )
+        inks.append(page.locator("svg text").first.evaluate("e => getComputedStyle(e).fill"))
         page.locator("summary").first.click()
         assert page.locator("details table").first.is_visible()
         page.close()

@@ -41,8 +41,7 @@ def stated(name: str) -> Technique:
     return parse(STATED.get(name, name))
 
 
-def is_one_sentence(reason: BaseException) -> bool:
-    text = str(reason)
+def is_one_sentence(text: str) -> bool:
     return bool(text) and "\n" not in text and ". " not in text and not text.endswith(".")
 
 
@@ -108,15 +107,15 @@ def network() -> nn.Sequential:
 
 
 def tiny(provides: frozenset[str]) -> Workload:
-    inputs = torch.randn(60, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    inputs = torch.randn(400, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     return supervised(
         "tiny/images",
         network,
-        (inputs, torch.arange(60) % 3),
+        (inputs, torch.arange(400) % 3),
         provides=provides,
         source="tiny/images",
         epochs=4,
-        batch_size=8,
+        batch_size=32,
         optimizer="Adam",
         lr=0.01,
         loader="dataloader",
@@ -140,7 +139,9 @@ def steps(workload: Workload, techniques: list[Technique], count: int = 3) -> li
 
 
 @pytest.mark.parametrize("name", TECHNIQUES)
-@pytest.mark.parametrize("workload", [*WORKLOADS.values(), TINY, PLAIN, LOCAL], ids=lambda w: w.name)
+@pytest.mark.parametrize(
+    "workload", [*WORKLOADS.values(), TINY, PLAIN, LOCAL], ids=lambda w: w.name
+)
 def test_applies_where_its_needs_are_met_and_refuses_elsewhere(workload, name, data):
     if workload.name in WORKLOADS:
         data(workload.name.partition("/")[2])
@@ -148,7 +149,7 @@ def test_applies_where_its_needs_are_met_and_refuses_elsewhere(workload, name, d
     if technique.needs - workload.provides or technique.unavailable("cpu"):
         with pytest.raises(NotApplicable) as refused:
             next(train(workload, [technique]))
-        assert is_one_sentence(refused.value)
+        assert is_one_sentence(str(refused.value))
         return
     losses = steps(workload, [technique])
     assert len(losses) == 3
@@ -168,10 +169,10 @@ def test_order_of_listing_does_not_matter(pair):
         torch._dynamo.reset()
         try:
             outcomes.append(trace(TINY, [stated(name) for name in order], steps=3))
-        except Refused as refused:
-            assert is_one_sentence(refused)
-            outcomes.append(str(refused))
+        except Refused as reason:
+            outcomes.append(str(reason))
     assert outcomes[0] == outcomes[1]
+    assert isinstance(outcomes[0], Trace) or is_one_sentence(outcomes[0])
 
 
 def test_a_long_list_may_be_shuffled():
@@ -213,7 +214,9 @@ def test_exact_techniques_leave_the_trace_equal(name, baseline):
         assert traced.distance(baseline) <= TOLERANCE
 
 
-@pytest.mark.parametrize("spec", ["data-loading:mode=workers,workers=2", "rarer-evaluation:every=2"])
+@pytest.mark.parametrize(
+    "spec", ["data-loading:mode=workers,workers=2", "rarer-evaluation:every=2"]
+)
 def test_other_settings_leave_every_bit_too(spec, baseline):
     assert trace(WORKLOADS["cnn/digits"], [parse(spec)]) == baseline
 
@@ -255,4 +258,3 @@ def test_dropout_returns_after_a_trace():
 def test_resident_data_is_what_the_fast_paths_expect():
     run = WORKLOADS["cnn/digits"].build(0)
     assert isinstance(stated("data-loading").apply(run).batches, ResidentBatches)
-

@@ -203,7 +203,7 @@ def full() -> Findings:
             ("the same seed gives the same run", True, "weights after 6 steps are bitwise equal"),
             ("the gradient agrees with finite differences", True, "relative error 2.1e-07"),
         ],
-        noise=Noise(ratios, about(1.0, 0.981, 1.016), 0.015, 1.004, -0.002, 1.024, 0.0006),
+        noise=Noise(ratios, about(1.0, 0.981, 1.016), 0.015, 0.004, -0.002, 1.024, 0.0006),
         headroom={
             "data": 0.15,
             "forward": 0.27,

@@ -69,7 +69,7 @@ def test_no_number_that_is_none_reaches_the_reader(kind: str) -> None:
     findings = ALL[kind]()
     seen = Reader(report.html(findings, FOLDER)).text
     # Code is shown as it is typed, so a setting without a value is None there.
-    code = [emit.long_command(findings), emit.snippet(findings)]
+    code = [emit.long_command(findings, " \\\n    "), emit.snippet(findings)]
     for lines in (seen, report.markdown(findings, FOLDER)):
         for part in code:
             lines = lines.replace(part, "")
@@ -222,7 +222,9 @@ def test_parts_of_the_time_sum_to_the_whole_and_curves_end_there() -> None:
     findings = ALL["full"]()
     totals = sorted(r.total for r in findings.records if r.request.arm == BASELINE and r.test)
     middle = (totals[2] + totals[3]) / 2
-    assert sum(parts(findings, BASELINE).values()) == pytest.approx(middle, rel=0.01)
+    split = parts(findings, BASELINE)
+    assert split["start-up"] == pytest.approx(0.8)
+    assert sum(split.values()) == pytest.approx(middle, rel=1e-3)
     assert curve(findings, BASELINE)[-1].seconds == pytest.approx(middle, rel=0.01)
 
 

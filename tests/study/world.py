@@ -116,8 +116,16 @@ def single(spec: str, evidence: str = "exact", **more: object) -> Candidate:
 
 def plan(*candidates: Candidate, **changes: object) -> Plan:
     """A small full plan over these arms."""
-    base = Plan("world", candidates=candidates, margin=0.003, short_steps=200, epochs=10.0,
-                sizes={"train": 10_000, "validation": 5_000, "test": 10_000}, looks=(6,), confirm_looks=(6, 9))  # fmt: skip
+    base = Plan(
+        "world",
+        candidates=candidates,
+        margin=0.003,
+        short_steps=200,
+        epochs=10.0,
+        sizes={"train": 10_000, "validation": 5_000, "test": 10_000},
+        looks=(6,),
+        confirm_looks=(6, 9),
+    )
     return replace(base, **changes)  # pyright: ignore[reportArgumentType]
 
 

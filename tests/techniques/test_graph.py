@@ -33,7 +33,9 @@ def test_blocks_keep_only_their_input(run):
 
     def saved(model):
         count = []
-        with torch.autograd.graph.saved_tensors_hooks(lambda t: count.append(t.numel()), lambda t: t):
+        with torch.autograd.graph.saved_tensors_hooks(
+            lambda t: count.append(t.numel()), lambda t: t
+        ):
             model(torch.randn(8, 1, 8, 8))
         return sum(count)
 

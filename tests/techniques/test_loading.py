@@ -18,7 +18,7 @@ def loaded(run):
 
 
 def delivered(batches, count=13):
-    return [b for b in islice(batches.start(0, torch.device("cpu")), count)]
+    return list(islice(batches.start(0, torch.device("cpu")), count))
 
 
 @pytest.mark.parametrize("technique", [DataLoading(), DataLoading("workers", workers=2)])

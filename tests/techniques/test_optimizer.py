@@ -21,19 +21,19 @@ def test_nothing_is_fused_where_torch_cannot(run):
     assert Optimizer("Adadelta", weight_decay=0.1).apply(run).step.options == {"weight_decay": 0.1}
 
 
-@pytest.mark.parametrize("kind", sorted(KINDS))
-def test_every_optimizer_updates_or_says_why_not(run, kind):
-    try:
-        made = Optimizer(kind).apply(run)
-    except NotApplicable as reason:
-        assert kind == "Muon"  # it wants matrices, and there are biases
-        assert kind in str(reason)
-        return
+@pytest.mark.parametrize("kind", sorted(KINDS.keys() - {"Muon"}))
+def test_every_optimizer_updates(run, kind):
+    made = Optimizer(kind).apply(run)
     live = made.step.start(made.model, total_steps=10)
     before = [p.detach().clone() for p in made.model.parameters()]
     live((torch.randn(8, 1, 8, 8), torch.arange(8) % 3))
-    changed = [not torch.equal(a, b) for a, b in zip(before, made.model.parameters(), strict=True)]
-    assert any(changed)
+    pairs = zip(before, made.model.parameters(), strict=True)
+    assert any(not torch.equal(a, b) for a, b in pairs)
+
+
+def test_muon_wants_matrices_and_there_are_biases(run):
+    with pytest.raises(NotApplicable, match="Muon refuses"):
+        Optimizer("Muon").apply(run)
 
 
 @pytest.mark.parametrize("kind", ["LBFGS", "SparseAdam", "Optimizer", "adamw"])
@@ -59,7 +59,9 @@ def test_setting_that_the_class_does_not_know(run):
     ],
 )
 def test_fused_where_it_exists_else_foreach(run, kind, option):
-    made = FusedOptimizer().apply(run.edit_step(optimizer=kind, options={"lr": 0.1, "foreach": False}))
+    made = FusedOptimizer().apply(
+        run.edit_step(optimizer=kind, options={"lr": 0.1, "foreach": False})
+    )
     assert made.step.options == {"lr": 0.1, option: True}
     made.step.start(made.model, total_steps=1)((torch.randn(8, 1, 8, 8), torch.arange(8) % 3))
 

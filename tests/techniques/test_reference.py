@@ -112,7 +112,9 @@ def test_every_technique_has_a_full_card(card):
     for text in (card.summary, card.source, card.helps, card.hurts, card.cost):
         assert len(text) > 5
     assert [s.name for s in card.settings] == [f.name for f in fields(TECHNIQUES[card.name])]
-    assert all(setting.meaning and setting.default for setting in card.settings if setting.name != "values")
+    assert all(
+        setting.meaning and setting.default for setting in card.settings if setting.name != "values"
+    )
     assert card.evidence == TECHNIQUES[card.name].evidence
 
 

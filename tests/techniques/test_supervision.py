@@ -57,7 +57,9 @@ def test_average_by_hand(run):
     def toward(output, target):
         return (output * target).mean()
 
-    made = AveragedWeights(0.5).apply(run.edit(model=model).edit_step(loss=toward, options={"lr": 1.0}))
+    made = AveragedWeights(0.5).apply(
+        run.edit(model=model).edit_step(loss=toward, options={"lr": 1.0})
+    )
     live = made.step.start(model, total_steps=10)
     batch = (torch.ones(1, 1), torch.ones(1, 1))
     average = 1.0

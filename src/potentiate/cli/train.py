@@ -6,7 +6,7 @@ import re
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -232,7 +232,7 @@ def _free(folder: Path) -> Path:
 
 
 @contextmanager
-def _blaming(workload: Workload) -> Iterator[None]:
+def _blaming(workload: Workload) -> Generator[None]:
     """Whatever a user's own file raises is told in one sentence, with the line."""
     try:
         yield

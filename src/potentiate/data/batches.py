@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence, Sized
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -20,20 +20,19 @@ from torch.utils.data import (
     RandomSampler,
     Sampler,
     SequentialSampler,
+    TensorDataset,
 )
 
 from potentiate.errors import Refused
 
-EpochSeed = (
-    0x9E3779B97F4A7C15  # spreads (seed, epoch) over 63 bits, so that neighbors share no stream
-)
+# Odd constants that spread (seed, epoch) over 63 bits, so that neighbors share no stream.
+SEED_SPREAD = 0x9E3779B97F4A7C15
+EPOCH_SPREAD = 0x2545F4914F6CDD1D
 
 
 def epoch_generator(seed: int, epoch: int) -> torch.Generator:
     """Return the source of randomness of one epoch."""
-    return torch.Generator().manual_seed(
-        (seed * EpochSeed + epoch * 0x2545F4914F6CDD1D) % (1 << 63)
-    )
+    return torch.Generator().manual_seed((seed * SEED_SPREAD + epoch * EPOCH_SPREAD) % (1 << 63))
 
 
 def epoch_order(count: int, seed: int, epoch: int, *, shuffle: bool = True) -> Tensor:
@@ -94,7 +93,8 @@ class ResidentBatches:
         epoch, first = divmod(position, len(self))
         while True:
             order = epoch_order(self.count, self.seed, epoch, shuffle=self.shuffle).to(device)
-            for rows in order.split(self.size)[first : len(self)]:
+            pieces = cast("tuple[Tensor, ...]", order.split(self.size))
+            for rows in pieces[first : len(self)]:
                 yield tuple([t.index_select(0, rows) for t in tensors])
             epoch, first = epoch + 1, 0
 
@@ -156,14 +156,18 @@ class LoaderBatches:
     def order(self, epoch: int) -> list[int]:
         """Return the sample numbers of one epoch; a sampler of the user's draws under a fixed seed."""
         if self.sampler is None:
-            return epoch_order(self.count, self.seed, epoch, shuffle=self.shuffle).tolist()
+            order = epoch_order(self.count, self.seed, epoch, shuffle=self.shuffle)
+            return cast("list[int]", order.tolist())
         seed = epoch_generator(self.seed, epoch).initial_seed()
         own = getattr(self.sampler, "generator", None)
         if isinstance(own, torch.Generator):
             own.manual_seed(seed)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        before = torch.get_rng_state()
+        torch.default_generator.manual_seed(seed)
+        try:
             return [int(number) for number in self.sampler]
+        finally:
+            torch.set_rng_state(before)
 
     def start(self, position: int, device: torch.device) -> Iterator[Any]:
         """Yield batches without end from batch number `position`, moved to `device`."""
@@ -193,12 +197,10 @@ def moved(batch: Any, device: torch.device, *, non_blocking: bool = False) -> An
     if isinstance(batch, Tensor):
         return batch.to(device, non_blocking=non_blocking)
     if isinstance(batch, dict):
-        items: dict[Any, Any] = batch
-        return {
-            key: moved(value, device, non_blocking=non_blocking) for key, value in items.items()
-        }
+        items = cast("dict[Any, Any]", batch).items()
+        return {key: moved(value, device, non_blocking=non_blocking) for key, value in items}
     if isinstance(batch, list | tuple):
-        parts: Sequence[Any] = batch
+        parts = cast("Sequence[Any]", batch)
         return tuple(moved(part, device, non_blocking=non_blocking) for part in parts)
     return batch
 
@@ -213,17 +215,18 @@ def from_loader(loader: DataLoader[Any], seed: int = 0) -> LoaderBatches:
         raise Refused(
             "a DataLoader with its own batch_sampler has no batch size; give batch_size and a sampler"
         )
-    own = not isinstance(loader.sampler, SequentialSampler) and not _permutes(loader.sampler)
+    sampler = cast("Sampler[int]", loader.sampler)
+    own = not isinstance(sampler, SequentialSampler) and not _permutes(sampler)
     return LoaderBatches(
         dataset=loader.dataset,
         size=loader.batch_size,
         seed=seed,
-        shuffle=not isinstance(loader.sampler, SequentialSampler),
+        shuffle=not isinstance(sampler, SequentialSampler),
         drop_last=loader.drop_last,
         workers=loader.num_workers,
         pin=loader.pin_memory,
-        collate=loader.collate_fn,
-        sampler=loader.sampler if own else None,  # pyright: ignore[reportArgumentType]
+        collate=cast("Callable[[list[Any]], Any]", loader.collate_fn),
+        sampler=sampler if own else None,
     )
 
 
@@ -242,20 +245,26 @@ def resident(batches: LoaderBatches) -> ResidentBatches:
     Raises:
         Refused: The items are not fixed tuples of tensors, or change between two readings (augmentation).
     """
-    dataset, count = batches.dataset, batches.count
-    if batches.sampler is not None or batches.collate not in (
-        None,
-        torch.utils.data.default_collate,
-    ):
+    if batches.sampler is not None or batches.collate not in (None, _default_collate()):
         raise Refused(
             "data with a sampler or a collate function of its own cannot be kept as plain tensors"
         )
-    collate = torch.utils.data.default_collate
+    dataset = batches.dataset
+    parts = (
+        dataset.tensors if isinstance(dataset, TensorDataset) else _read_all(dataset, batches.count)
+    )
+    return ResidentBatches(parts, batches.size, batches.seed, batches.shuffle, batches.drop_last)
+
+
+def _default_collate() -> Callable[[list[Any]], Any]:
+    return cast("Callable[[list[Any]], Any]", torch.utils.data.default_collate)
+
+
+def _read_all(dataset: Dataset[Any], count: int) -> tuple[Tensor, ...]:
+    collate = _default_collate()
     for number in {0, count // 2, count - 1}:
-        first, second = collate([dataset[number]]), collate([dataset[number]])
-        if not isinstance(first, list | tuple) or not all(
-            isinstance(part, Tensor) for part in first
-        ):
+        first, second = (_tensors(collate([dataset[number]])) for _ in range(2))
+        if first is None or second is None:
             raise Refused(
                 "data whose items are not tuples of numbers or tensors cannot be kept as plain tensors"
             )
@@ -263,7 +272,10 @@ def resident(batches: LoaderBatches) -> ResidentBatches:
             raise Refused(
                 "items change between two readings (random augmentation), so they cannot be read once"
             )
-    parts = collate([dataset[number] for number in range(count)])
-    return ResidentBatches(
-        tuple(parts), batches.size, batches.seed, batches.shuffle, batches.drop_last
-    )
+    return tuple(collate([dataset[number] for number in range(count)]))
+
+
+def _tensors(batch: Any) -> list[Tensor] | None:
+    """Return the parts of a batch if all of them are tensors."""
+    parts: list[Any] = list(cast("Sequence[Any]", batch)) if isinstance(batch, list | tuple) else []
+    return parts if parts and all(isinstance(part, Tensor) for part in parts) else None

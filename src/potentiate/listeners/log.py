@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from potentiate.errors import Refused
 from potentiate.events import Evaluated, Event, Finished, Started, Stepped
@@ -121,9 +121,8 @@ def _finite(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        items: dict[Any, Any] = value
-        return {str(key): _finite(item) for key, item in items.items()}
+        items = cast("dict[Any, Any]", value).items()
+        return {str(key): _finite(item) for key, item in items}
     if isinstance(value, list | tuple):
-        parts: list[Any] = list(value)  # pyright: ignore[reportUnknownArgumentType]
-        return [_finite(part) for part in parts]
+        return [_finite(part) for part in cast("Sequence[Any]", value)]
     return value

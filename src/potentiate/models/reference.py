@@ -29,9 +29,13 @@ def find(reference: str) -> Workload:
         raise unknown("workload", reference, WORKLOADS)
     found = getattr(_module(Path(path).resolve()), attribute, None)
     if found is None:
-        raise Refused(f"{path} defines no '{attribute}'; assign a Workload to it, for example with supervised(...)")
+        raise Refused(
+            f"{path} defines no '{attribute}'; assign a Workload to it, for example with supervised(...)"
+        )
     if not isinstance(found, Workload):
-        raise Refused(f"'{attribute}' in {path} is a {type(found).__name__}, not a Workload; see supervised(...)")
+        raise Refused(
+            f"'{attribute}' in {path} is a {type(found).__name__}, not a Workload; see supervised(...)"
+        )
     return replace(found, source=f"{Path(path).resolve()}:{attribute}")
 
 
@@ -40,7 +44,8 @@ def _module(path: Path) -> Any:
         raise Refused(f"there is no workload file {path}; check the path before the colon")
     name = f"potentiate_job_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and worker processes look their module up by name
     try:
@@ -48,7 +53,16 @@ def _module(path: Path) -> Any:
     except Refused:
         raise
     except (Exception, SystemExit) as error:
-        line = next((f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)), "?")
+        line = next(
+            (
+                f.lineno
+                for f in traceback.extract_tb(error.__traceback__)
+                if f.filename == str(path)
+            ),
+            "?",
+        )
         cause = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise Refused(f"{path} fails at line {line} with {cause}; mend the file and try again") from error
+        raise Refused(
+            f"{path} fails at line {line} with {cause}; mend the file and try again"
+        ) from error
     return module

@@ -6,9 +6,9 @@ validation and test data, and returns a `Workload` that every gradient technique
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence, Sized
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -20,7 +20,9 @@ from potentiate.data.batches import LoaderBatches, ResidentBatches, from_loader,
 from potentiate.errors import Refused, unknown
 from potentiate.schedules import Constant, StepDecay
 from potentiate.steps import GradientStep, Loss, inputs_and_target
-from potentiate.workload import Metrics, Run, Target, Workload
+from potentiate.workload import Batches, Metrics, Run, Target, Workload
+
+BATCH_SIZE = 64
 
 Metric = Callable[[Tensor, Tensor], float]
 Data = Any  # (inputs, targets) tensors or arrays, a map-style Dataset, or a DataLoader
@@ -32,18 +34,18 @@ class Recipe:
 
     Attributes:
         epochs: Passes over the training data.
-        batch_size: Samples per update.
+        batch_size: Samples per update; None: 64, or what a DataLoader brings along.
         optimizer: The name of a class in torch.optim.
         lr: Its learning rate.
         weight_decay: Its weight decay; None leaves the optimizer's default.
         momentum: For optimizers that have it; None leaves the default.
         decay: The rate is multiplied by this after each epoch; 1 keeps it.
-        loader: "dataloader" reads through PyTorch's DataLoader, "resident" indexes tensors in memory.
+        loader: How tensors are read: "dataloader" through PyTorch's DataLoader, "resident" by index.
         evaluate_every: Epochs between evaluations.
     """
 
     epochs: Annotated[float, Field(gt=0)] = 10.0
-    batch_size: Annotated[int, Field(ge=1)] = 64
+    batch_size: Annotated[int, Field(ge=1)] | None = None
     optimizer: str = "AdamW"
     lr: Annotated[float, Field(gt=0)] = 1e-3
     weight_decay: Annotated[float, Field(ge=0)] | None = None
@@ -67,7 +69,10 @@ def accuracy(outputs: Tensor, targets: Tensor) -> float:
     return float((outputs.argmax(1) == targets).float().mean())
 
 
-METRICS: Mapping[str, tuple[Metric | None, bool]] = {"accuracy": (accuracy, True), "loss": (None, False)}
+METRICS: Mapping[str, tuple[Metric | None, bool]] = {
+    "accuracy": (accuracy, True),
+    "loss": (None, False),
+}
 """Metric name -> (function of all outputs and targets, whether higher is better); None reads the loss."""
 
 
@@ -123,7 +128,7 @@ def supervised(
     label = metric if isinstance(metric, str) else getattr(metric, "__name__", "metric")
 
     def parts() -> Parts:
-        return data() if callable(data) else split_off(data, validation, test)
+        return cast("Parts", data()) if callable(data) else split_off(data, validation, test)
 
     def make(settings: Recipe, seed: int) -> Run:
         given = parts()
@@ -136,7 +141,11 @@ def supervised(
             test=replace(judge, data=given.test),
             epochs=settings.epochs,
             evaluate_every=settings.evaluate_every,
-            sizes={"train": size(given.train), "validation": size(given.validation), "test": size(given.test)},
+            sizes={
+                "train": size(given.train),
+                "validation": size(given.validation),
+                "test": size(given.test),
+            },
         )
 
     return Workload(
@@ -165,31 +174,35 @@ def _step(settings: Recipe, loss: Loss, split: Callable[[Any], tuple[Any, Any]])
     return GradientStep(loss, kind, options, schedule, split)
 
 
-def _batches(train: Data, settings: Recipe, seed: int) -> ResidentBatches | LoaderBatches:
+def _batches(train: Data, settings: Recipe, seed: int) -> Batches:
     if isinstance(train, DataLoader):
-        return from_loader(train, seed)  # pyright: ignore[reportUnknownArgumentType]
+        loaded = from_loader(cast("DataLoader[Any]", train), seed)
+        return loaded if settings.batch_size is None else loaded.resized(settings.batch_size)
+    count = settings.batch_size or BATCH_SIZE
     if isinstance(train, Dataset):
-        return LoaderBatches(train, settings.batch_size, seed)  # pyright: ignore[reportUnknownArgumentType]
+        return LoaderBatches(cast("Dataset[Any]", train), count, seed)
     tensors = as_tensors(train)
     if settings.loader == "resident":
-        return ResidentBatches(tensors, settings.batch_size, seed)
-    return LoaderBatches(TensorDataset(*tensors), settings.batch_size, seed)
+        return ResidentBatches(tensors, count, seed)
+    return LoaderBatches(TensorDataset(*tensors), count, seed)
 
 
 def as_tensors(data: Data) -> tuple[Tensor, ...]:
     """Return (inputs, targets) as tensors; arrays of doubles become floats, as networks want them."""
     if not isinstance(data, tuple | list):
-        raise Refused(f"data must be (inputs, targets), a Dataset or a DataLoader, got {type(data).__name__}")
-    parts: list[Any] = list(data)  # pyright: ignore[reportUnknownArgumentType]
-    tensors = [torch.as_tensor(part) for part in parts]
+        raise Refused(
+            f"data must be (inputs, targets), a Dataset or a DataLoader, got {type(data).__name__}"
+        )
+    tensors = [torch.as_tensor(part) for part in cast("Sequence[Any]", data)]
     return tuple(t.float() if t.dtype == torch.float64 else t for t in tensors)
 
 
 def size(data: Data) -> int:
     """Return the number of samples of a part."""
     if isinstance(data, DataLoader):
-        return size(data.dataset)  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
-    return len(data[0]) if isinstance(data, tuple | list) else len(data)  # pyright: ignore[reportUnknownArgumentType]
+        return size(cast("DataLoader[Any]", data).dataset)
+    rows: Sized = cast("Sequence[Sized]", data)[0] if isinstance(data, tuple | list) else data
+    return len(rows)
 
 
 def split_off(data: Data, validation: Data = None, test: Data = None) -> Parts:
@@ -206,10 +219,12 @@ def split_off(data: Data, validation: Data = None, test: Data = None) -> Parts:
             f"a DataLoader cannot be split; give {' and '.join(missing)} data too, for example "
             f"{next(iter(missing))}=other_loader"
         )
-    source = data if isinstance(data, Dataset) else as_tensors(data)  # pyright: ignore[reportUnknownVariableType]
+    source: Any = cast("Any", data) if isinstance(data, Dataset) else as_tensors(data)
     count = size(source)
     if count < 10:
-        raise Refused(f"{count} samples are too few to split off {' and '.join(missing)} data; give at least 10")
+        raise Refused(
+            f"{count} samples are too few to split off {' and '.join(missing)} data; give at least 10"
+        )
     order = _spread(source, count)
     cuts = {key: max(1, round(share * count)) for key, share in missing.items()}
     picked: dict[str, Data] = {"validation": validation, "test": test}
@@ -223,11 +238,11 @@ def split_off(data: Data, validation: Data = None, test: Data = None) -> Parts:
 def _spread(source: Any, count: int) -> Tensor:
     """Return row numbers in random order; with class labels, so that each stretch holds all classes alike."""
     order = torch.randperm(count, generator=torch.Generator().manual_seed(0))
-    labels = source[1] if isinstance(source, tuple) else None
+    labels = cast("tuple[Tensor, ...]", source)[1] if isinstance(source, tuple) else None
     if not isinstance(labels, Tensor) or labels.dim() != 1 or labels.is_floating_point():
         return order
     place = torch.empty(count)
-    for label in labels.unique():
+    for label in cast("Tensor", labels.unique()):
         rows = order[labels[order] == label]
         place[rows] = (torch.arange(len(rows)) + 0.5) / len(rows)
     return order[place[order].argsort(stable=True)]
@@ -235,9 +250,8 @@ def _spread(source: Any, count: int) -> Tensor:
 
 def _rows(source: Any, rows: Tensor) -> Any:
     if isinstance(source, tuple):
-        tensors: tuple[Tensor, ...] = source
-        return tuple(t[rows] for t in tensors)
-    return Subset(source, rows.tolist())
+        return tuple(t[rows] for t in cast("tuple[Tensor, ...]", source))
+    return Subset(source, cast("list[int]", rows.tolist()))
 
 
 @dataclass(frozen=True)
@@ -273,9 +287,9 @@ class Judge:
 
     def _chunks(self) -> Any:
         if isinstance(self.data, DataLoader):
-            return self.data  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+            return cast("DataLoader[Any]", self.data)
         if isinstance(self.data, Dataset):
-            return DataLoader(self.data, batch_size=self.chunk)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+            return DataLoader(cast("Dataset[Any]", self.data), batch_size=self.chunk)
         tensors = as_tensors(self.data)
         starts = range(0, len(tensors[0]), self.chunk)
         return (tuple(t[i : i + self.chunk] for t in tensors) for i in starts)

@@ -172,6 +172,6 @@ def fitted(plan: Plan, pilot: Record) -> Plan:
     if plan.budget is not None and cost(rows) > plan.budget:
         raise Refused(
             f"the smallest study of '{plan.workload}' takes about {cost(rows) / 60:.0f} minutes, the budget is "
-            f"{plan.budget / 60:.0f}; raise --budget, use --profile quick, or shorten the training with --set epochs=..."
+            f"{plan.budget / 60:.0f}; raise --budget, choose --profile quick, or train less: --set epochs=..."
         )
     return replace(plan, forecast=rows)

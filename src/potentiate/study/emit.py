@@ -24,15 +24,19 @@ def command(findings: Findings, folder: Path) -> str:
     return shlex.join(["potentiate", "run", str(folder / CONFIG)])
 
 
-def long_command(findings: Findings) -> str:
-    """The same training without the file: every technique and setting spelled out."""
+def long_command(findings: Findings, between: str = " ") -> str:
+    """The same training without the file: every technique and setting spelled out.
+
+    Args:
+        findings: What the study found.
+        between: What parts the options: a blank, or a continued line.
+    """
     plan = findings.plan
-    words = ["potentiate", "train", plan.workload]
-    for spec in techniques(findings):
-        words += ["--technique", spec]
-    for key, value in plan.recipe.items():
-        words += ["--set", f"{key}={_typed(value)}"]
-    return shlex.join([*words, "--seed", str(plan.seed), "--device", plan.device])
+    options = [("--technique", spec) for spec in techniques(findings)]
+    options += [("--set", f"{key}={_typed(value)}") for key, value in plan.recipe.items()]
+    options += [("--seed", str(plan.seed)), ("--device", plan.device)]
+    start = ("potentiate", "train", plan.workload)
+    return between.join(map(shlex.join, [start, *options]))
 
 
 def _typed(value: Any) -> str:

@@ -20,7 +20,7 @@ class Noise:
         ratios: Time of "baseline again" over baseline, one for each block.
         interval: Their interval; it should hold 1.
         log_sd: Standard deviation of the log ratios.
-        order_effect: Time of the second slot over the first.
+        order_effect: Extra time of the second slot, relative to the first: 0.01 is 1 %.
         drift: Relative change of time per hour of study.
         smallest_effect: Ratio that the planned number of blocks can still tell from 1.
         quality_sd: Standard deviation of full baseline runs' quality over seeds; None before they ran.

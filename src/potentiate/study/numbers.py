@@ -165,7 +165,10 @@ def margin(value: float, metric: str) -> str:
     """The margin without a sign: "0.30 points"."""
     if not math.isfinite(value):
         return MISSING
-    return f"{100.0 * value:.2g} points" if is_share(metric) else f"{value:.3g}"
+    if not is_share(metric):
+        return f"{value:.3g}"
+    text = f"{100.0 * value:.2g}"
+    return f"{text} point{'s' * (text != '1')}"
 
 
 def p_value(p: float | None, missing: str = "not tested") -> str:
@@ -181,6 +184,13 @@ def share(value: float | None, missing: str = MISSING) -> str:
         return missing
     percent = 100.0 * value
     return f"{percent:.0f} %" if abs(percent) >= 9.95 else f"{percent:.1f} %"
+
+
+def relative(value: float | None, missing: str = MISSING) -> str:
+    """A relative change with its sign: "+0.4 %"."""
+    if value is None or not math.isfinite(value):
+        return missing
+    return f"{'+' * (value > 0.0)}{share(value)}"
 
 
 def count(value: float | None, missing: str = MISSING) -> str:

@@ -110,10 +110,10 @@ def verdict_table(findings: Findings) -> Table:
 
     table = Table(box=box.SIMPLE_HEAD, title=Text(title(findings)), pad_edge=False)
     for name, width in (
-        ("technique", 40),
+        ("technique", 33),
         ("verdict", 24),
         ("speed-up", 21),
-        ("quality change", 19),
+        ("quality change", 25),
     ):
         table.add_column(name, max_width=width, overflow="fold")
     groups = (ranked(findings.singles), with_baseline(findings))

@@ -14,7 +14,10 @@ from potentiate.study.record import Record
 
 BASELINE = "baseline"
 
-PARTS = ("start-up", "data", "forward", "backward", "optimizer", "training steps", "evaluation")
+PARTS = (
+    *("start-up", "data", "forward", "backward", "optimizer", "other"),
+    *("training steps", "evaluation"),
+)
 """Parts of the total time, in the order of a run; "training steps" where a step was not split."""
 
 
@@ -53,9 +56,13 @@ def _split(findings: Findings, arm: str, training: float) -> dict[str, float]:
         None,
     )
     whole = sum(probe.phases.values()) if probe else 0.0
-    if probe is None or whole <= 0.0 or not set(probe.phases) <= set(PARTS):
+    if probe is None or whole <= 0.0:
         return {"training steps": training}
-    return {part: training * seconds / whole for part, seconds in probe.phases.items()}
+    split = dict[str, float]()
+    for part, seconds in probe.phases.items():
+        name = part if part in PARTS else "other"
+        split[name] = split.get(name, 0.0) + training * seconds / whole
+    return split
 
 
 @dataclass(frozen=True)
@@ -107,9 +114,9 @@ def predicted(findings: Findings, arm: str) -> Prediction | None:
     totals = [run.total for run in runs if 0.0 < run.total < math.inf]
     if not totals:
         return None
-    # The log ratio of two runs has twice the variance of one.
+    # The log ratio of two runs has twice the variance of one; short runs exaggerate it.
     noise = findings.noise.log_sd if findings.noise else math.nan
-    floor = noise / math.sqrt(2.0) if math.isfinite(noise) else 0.02
+    floor = min(noise / math.sqrt(2.0), 0.1) if math.isfinite(noise) else 0.02
     low, high = _next([math.log(total) for total in totals], floor)
     metric = findings.plan.metric
     read = [run.test[metric] for run in runs if run.test and metric in run.test]

@@ -77,7 +77,9 @@ class AdaptiveBatch(Technique):
         memory = (1.0 - HEADROOM) * available_memory(device)
         first = attempt(run.batches.size)
         if not first.ran:
-            raise NotApplicable(f"adaptive-batch: the present size fails in a trial: {first.reason}")
+            raise NotApplicable(
+                f"adaptive-batch: the present size fails in a trial: {first.reason}"
+            )
         return BatchSize(find(first, attempt, most, memory, self.objective), self.lr_rule)
 
     def apply(self, run: Run) -> Run:

@@ -69,7 +69,9 @@ class Technique:
         return f"{self.name}:{settings}" if settings else self.name
 
 
-def arrange(workload: Workload, techniques: Iterable[Technique], device: str = "cpu") -> Sequence[Technique]:
+def arrange(
+    workload: Workload, techniques: Iterable[Technique], device: str = "cpu"
+) -> Sequence[Technique]:
     """Return `techniques` in order of application, after checking that they fit the workload and each other.
 
     Raises:
@@ -89,7 +91,9 @@ def arrange(workload: Workload, techniques: Iterable[Technique], device: str = "
             )
         clash = technique.excludes.intersection(names)
         if clash:
-            raise Refused(f"{technique.name} and {min(clash)} do the same thing twice; keep one of them")
+            raise Refused(
+                f"{technique.name} and {min(clash)} do the same thing twice; keep one of them"
+            )
         reason = technique.unavailable(device)
         if reason:
             raise NotApplicable(f"{technique.name} cannot run here: {reason}")

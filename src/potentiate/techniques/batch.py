@@ -132,7 +132,9 @@ class GradientAccumulation(Technique):
         """Return the run with batches computed in parts."""
         step = gradient_step(run, self.name)
         if step.accumulate > 1:
-            raise NotApplicable(f"gradient-accumulation: the step computes {step.accumulate} parts already")
+            raise NotApplicable(
+                f"gradient-accumulation: the step computes {step.accumulate} parts already"
+            )
         if any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in run.model.modules()):  # pyright: ignore[reportPrivateUsage]
             raise NotApplicable(
                 "gradient-accumulation: batch normalization would see the parts and not the batch"
@@ -149,10 +151,15 @@ def _plain_mean(loss: Any) -> bool:
     if isinstance(loss, nn.Module):
         weights = getattr(loss, "weight", None), getattr(loss, "pos_weight", None)
         ignored = getattr(loss, "ignore_index", -100)
-        return getattr(loss, "reduction", "mean") == "mean" and weights[0] is None and ignored == -100
+        return (
+            getattr(loss, "reduction", "mean") == "mean" and weights[0] is None and ignored == -100
+        )
     while isinstance(loss, partial):
         keywords: dict[str, Any] = loss.keywords
-        if keywords.get("reduction", "mean") != "mean" or {"weight", "ignore_index"} & keywords.keys():
+        if (
+            keywords.get("reduction", "mean") != "mean"
+            or {"weight", "ignore_index"} & keywords.keys()
+        ):
             return False
         loss = loss.func  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
     return True

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from torch import nn
-from torch.utils.checkpoint import checkpoint
+from torch.utils import checkpoint as recomputing
 
 from potentiate.errors import NotApplicable
 from potentiate.techniques.base import Evidence, Stage, Technique
@@ -68,14 +68,22 @@ class ActivationCheckpointing(Technique):
     def apply(self, run: Run) -> Run:
         """Return the run with its `nn.Sequential` recomputed; the names of its state stay."""
         model = run.model
-        if not isinstance(model, nn.Sequential) or type(model).forward is not nn.Sequential.forward:
+        if not isinstance(model, nn.Sequential) or "forward" in _own_names(type(model)):
             raise NotApplicable(
                 f"activation-checkpointing recomputes the blocks of an nn.Sequential and the network "
                 f"is a {type(model).__name__}"
             )
         if len(model) < 2:
-            raise NotApplicable("activation-checkpointing: a network of one block has none to forget")
+            raise NotApplicable(
+                "activation-checkpointing: a network of one block has none to forget"
+            )
         return run.edit(model=RecomputedSequential(OrderedDict(model.named_children())))
+
+
+def _own_names(kind: type[nn.Sequential]) -> set[str]:
+    """What a subclass of `nn.Sequential` defines itself."""
+    above = nn.Sequential.__mro__
+    return {name for base in kind.__mro__ if base not in above for name in vars(base)}
 
 
 class RecomputedSequential(nn.Sequential):
@@ -83,12 +91,16 @@ class RecomputedSequential(nn.Sequential):
 
     def forward(self, input: Any) -> Any:
         """Return the output for `input`; outside of training exactly as `nn.Sequential`."""
-        if not torch.is_grad_enabled():
-            return super().forward(input)
-        *inner, last = self
-        for block in inner:
-            input = checkpoint(block, input, use_reentrant=False, preserve_rng_state=True)
-        return last(input)
+        untyped: Any = recomputing
+        last = len(self) - 1
+        for place, block in enumerate(self):
+            if place == last or not torch.is_grad_enabled():
+                input = block(input)
+            else:
+                input = untyped.checkpoint(
+                    block, input, use_reentrant=False, preserve_rng_state=True
+                )
+        return input
 
 
 @dataclass(frozen=True)
@@ -120,7 +132,9 @@ class Compile(Technique):
         if device == "cuda" and importlib.util.find_spec("triton") is None:
             return "torch.compile needs triton on a GPU; install it with pip install triton"
         if self.mode == "reduce-overhead" and device != "cuda":
-            return "mode=reduce-overhead records GPU launches and the run is on the CPU; leave it out"
+            return (
+                "mode=reduce-overhead records GPU launches and the run is on the CPU; leave it out"
+            )
         if not any(shutil.which(name) for name in (os.environ.get("CXX", "g++"), "g++", "clang++")):
             return "torch.compile needs a C++ compiler and none is on the path; install g++"
         if not (Path(sysconfig.get_paths()["include"]) / "Python.h").is_file():
@@ -130,13 +144,14 @@ class Compile(Technique):
     def apply(self, run: Run) -> Run:
         """Return the run with the network compiled in place, so that the names of its state stay."""
         model: Any = run.model
+        untyped: Any = torch
 
         def call(*inputs: Any) -> Any:
             return model._call_impl(*inputs)
 
         # What model.compile() sets, and a copy of the model leaves behind. But model.compile() does
         # nothing, silently, to a module of torch.nn: torch compiles no frame of its own files.
-        model._compiled_call_impl = torch.compile(call, mode=self.mode, dynamic=False)
+        model._compiled_call_impl = untyped.compile(call, mode=self.mode, dynamic=False)
         return run.edit(validate=_Eager(run.validate), test=_Eager(run.test))
 
 

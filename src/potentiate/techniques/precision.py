@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -60,7 +60,7 @@ class MixedPrecision(Technique):
 
 
 @contextmanager
-def _tf32() -> Iterator[None]:
+def _tf32() -> Generator[None]:
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("high")
     try:

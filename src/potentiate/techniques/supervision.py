@@ -49,6 +49,7 @@ def smoothed(loss: Loss, smoothing: float) -> Loss:
     Raises:
         NotApplicable: It is another loss, or smoothed already.
     """
+    given: Any = loss
     if isinstance(loss, nn.CrossEntropyLoss):
         settings: dict[str, Any] = {
             "weight": loss.weight,
@@ -57,11 +58,11 @@ def smoothed(loss: Loss, smoothing: float) -> Loss:
         }
         before = loss.label_smoothing
         made: Loss = nn.CrossEntropyLoss(**settings, label_smoothing=smoothing)
-    elif loss is F.cross_entropy or (isinstance(loss, partial) and loss.func is F.cross_entropy):
-        before = loss.keywords.get("label_smoothing", 0.0) if isinstance(loss, partial) else 0.0
-        made = partial(loss, label_smoothing=smoothing)
+    elif F.cross_entropy in (given, getattr(given, "func", None)):
+        before = getattr(given, "keywords", {}).get("label_smoothing", 0.0)
+        made = partial(given, label_smoothing=smoothing)
     else:
-        label = getattr(loss, "__name__", type(loss).__name__)
+        label = getattr(given, "__name__", type(given).__name__)
         raise NotApplicable(f"label-smoothing works on cross entropy and the loss is {label}")
     if before > 0:
         raise NotApplicable(f"label-smoothing: the loss is smoothed already, by {before:g}")

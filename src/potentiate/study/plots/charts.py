@@ -26,6 +26,7 @@ _PARTS = {
     "forward": "#56b4e9",
     "backward": "#3d8fc7",
     "optimizer": "#cc79a7",
+    "other": "#d9d9d9",
     "training steps": "#56b4e9",
     "evaluation": "#2bb28c",
 }
@@ -157,7 +158,7 @@ def where_time_goes(findings: Findings) -> str:
         axes.set_xlim(0.0, 1.02 * longest)
         axes.set_xlabel("seconds of one training (median)")
         present = [part for part in _PARTS if any(part in seconds for _, seconds in bars)]
-        canvas.legend([patch(part, _PARTS[part]) for part in present], columns=7)
+        canvas.legend([patch(part, _PARTS[part]) for part in present], columns=8)
         told = ". ".join(
             f"{name}: " + ", ".join(f"{p} {numbers.duration(s)}" for p, s in seconds.items())
             for name, seconds in bars

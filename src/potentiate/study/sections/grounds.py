@@ -78,14 +78,14 @@ def _noise_rows(findings: Findings, found: Noise) -> list[tuple[str, str, str]]:
             else f"finer than the {numbers.share(smallest)} that would matter",
         ),
         (
-            "second run of a block over the first",
-            numbers.times(found.order_effect),
+            "second run of a block against the first",
+            numbers.relative(found.order_effect),
             "the order of runs is balanced"
             + (", and each block opens with a discarded run" if found.warmed else ""),
         ),
         (
             "drift",
-            f"{numbers.share(found.drift)} per hour",
+            f"{numbers.relative(found.drift)} per hour",
             "pairs are close in time, so it cancels",
         ),
     ]
@@ -105,6 +105,9 @@ def checks(findings: Findings) -> Section:
     ]
     table = Table("Checks before the study", ("check", "result", "detail"), rows)
     blocks: list[Block] = [table] if rows else [later(findings)]
+    crash = next((r for r in findings.records if r.request.mode == "sanity" and not r.checks), None)
+    if crash:
+        blocks = [Text(f"The checks could not be made: {numbers.plain(crash.reason)}")]
     if findings.notes:
         blocks += [Text("Noticed on the way:"), Items([*map(numbers.plain, findings.notes)])]
     return Section("checks", "Sanity checks and notes", blocks)

@@ -130,6 +130,8 @@ def _warnings(findings: Findings) -> list[str]:
     """What a reader must know before believing the numbers."""
     found, texts = findings.noise, list[str]()
     bad = [name for name, passed, _ in findings.checks if not passed]
+    if any(r.request.mode == "sanity" and not r.checks for r in findings.records):
+        texts.append("The sanity checks of the workload could not be made.")
     if bad:
         texts.append(f"Failed sanity checks: {', '.join(map(numbers.plain, bad))}.")
     if found and not found.interval.low <= 1.0 <= found.interval.high:
@@ -183,6 +185,6 @@ def _noise_line(findings: Findings) -> list[str]:
         return []
     return [
         f"Noise floor: identical runs on this machine differ by {numbers.share(found.log_sd)} "
-        f"(standard deviation), so with {len(found.ratios)} blocks a speed-up below "
+        f"(standard deviation), so with {findings.plan.timing_blocks} blocks a speed-up below "
         f"{numbers.faster_by(found.smallest_effect)} could not be told from chance."
     ]

@@ -80,7 +80,7 @@ def take_home(findings: Findings) -> Section:
             Text(
                 f"The command above reads {emit.CONFIG} beside this report. Without it, {what} is:"
             ),
-            Code(emit.long_command(findings)),
+            Code(emit.long_command(findings, " \\\n    ")),
             Text("In a Python script, lines with + are new and lines with - go:"),
             Code(emit.snippet(findings), "diff"),
         ],
