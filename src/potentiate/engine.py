@@ -20,6 +20,9 @@ from potentiate.techniques.base import Technique, arrange
 from potentiate.training import Training, copied, seed_globally, without_trace
 from potentiate.workload import Workload
 
+LATE_IMPORTS = ("torch._dynamo",)
+"""What torch imports with the first optimizer, which takes it most of a second."""
+
 
 def train(
     workload: Workload,
@@ -51,7 +54,7 @@ def train(
     Raises:
         Refused: Something does not fit, in one sentence; NonFinite names the step.
     """
-    for module in workload.imports:
+    for module in (*LATE_IMPORTS, *workload.imports):
         import_module(module)
     clock = Clock(device, sync=True)
     clock.part("setup")

@@ -218,19 +218,25 @@ class Live:
         self.bar.update(
             self.task, completed=min(self.spent, total), description=record.request.phase, left=left
         )
-        self.console.print(line(record), highlight=False, markup=False)
+        # A line per run: what does not fit is in the report.
+        self.console.print(
+            line(record), highlight=False, markup=False, no_wrap=True, overflow="ellipsis"
+        )
 
 
 def line(record: Record) -> str:
-    """Return one run as one line."""
-    request = record.request
-    place = f"{request.phase:<12.12} {request.block:>2}  {request.arm:<60.60}"
+    """Return one run as one line: step, block, result, and the arm, which may be long."""
+    return f"{record.request.phase:<12.12} {record.request.block:>2}  {_result(record):<30}  {record.request.arm}"
+
+
+def _result(record: Record) -> str:
     if record.status != "ok":
-        return f"{place} {record.status}: {record.reason}"
-    if request.mode == "sanity":
+        return f"{record.status}: {record.reason}"
+    if record.request.mode == "sanity":
         good = sum(ok for _, ok, _ in record.checks)
-        return f"{place} {good} of {len(record.checks)} checks hold"
+        return f"{good} of {len(record.checks)} checks hold"
+    if record.request.max_steps is not None:
+        return f"projected {duration(record.total)}"
     metrics = record.test if record.test is not None else record.validation
     shown = "  ".join(f"{key} {value:.4f}" for key, value in metrics.items() if key != "loss")
-    kind = "" if request.max_steps is None else "projected "
-    return f"{place} {kind}{duration(record.total)}  {shown if request.max_steps is None else ''}".rstrip()
+    return f"{duration(record.total)}  {shown}"

@@ -9,6 +9,7 @@ import traceback
 from importlib import import_module
 from typing import Any, NoReturn, TextIO
 
+from potentiate.engine import LATE_IMPORTS
 from potentiate.models import WORKLOADS
 from potentiate.study import child
 from potentiate.study.record import request_from_json, to_json
@@ -43,9 +44,9 @@ def main() -> None:
 
 def _import_for(reference: str) -> None:
     """Import what a workload of the table needs; a user's own file is run by the children alone."""
-    if reference in WORKLOADS:
-        for module in WORKLOADS[reference].imports:
-            import_module(module)
+    own = WORKLOADS[reference].imports if reference in WORKLOADS else ()
+    for module in (*LATE_IMPORTS, *own):
+        import_module(module)
 
 
 def _child(asked: dict[str, Any], writer: int) -> NoReturn:
