@@ -13,8 +13,7 @@ from pathlib import Path
 
 from potentiate.models import WORKLOADS
 from potentiate.study.numbers import change_with_span, duration, quality, with_span
-from potentiate.study.planning import read_study
-from potentiate.study.procedure import investigate
+from potentiate.study.reading import read_findings
 from potentiate.study.verdict import speedup
 from potentiate.techniques import TECHNIQUES
 from potentiate.techniques.reference import cards
@@ -29,8 +28,8 @@ def results() -> str:
         "|---|---|---|---|---|---|",
     ]
     for folder in sorted(path.parent for path in ROOT.glob("studies/*/evidence.jsonl")):
-        plan, pilot, ledger = read_study(folder)
-        found = investigate(plan, pilot, ledger, {})
+        found = read_findings(folder)
+        plan = found.plan
         link = f"[{plan.workload}](studies/{folder.name}/report.md)"
         best = found.best
         if best is None or best.judgement.time is None:

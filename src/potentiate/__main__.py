@@ -11,15 +11,15 @@ from potentiate.errors import Refused
 
 REFUSED = 2
 INTERRUPTED = 130
-BROKEN_PIPE = 141
+BROKEN_PIPE = 1  # as typer and rich end where they meet it first
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code.
 
     0 done; 2 refused, where one sentence on standard error says what, where, why and the remedy;
-    130 or 143 ended by Ctrl-C or SIGTERM; 141 nobody reads the output any more. Anything else is a
-    bug of ours and shows its traceback.
+    130 or 143 ended by Ctrl-C or SIGTERM; 1 nobody reads the output any more. Anything else is a bug
+    of ours and shows its traceback.
     """
     from typer import Abort
 

@@ -8,8 +8,7 @@ from rich.console import Console
 
 from potentiate.study.emit import command
 from potentiate.study.findings import Findings
-from potentiate.study.planning import read_study
-from potentiate.study.procedure import investigate
+from potentiate.study.reading import read_findings, read_study
 from potentiate.study.report import verdict_table, write
 
 
@@ -24,18 +23,7 @@ def show(console: Console, findings: Findings, folder: Path) -> None:
 
 def rebuild(folder: Path) -> None:
     """Write a study's report anew from its evidence."""
-    show(Console(), gathered(folder), folder)
-
-
-def gathered(folder: Path) -> Findings:
-    """Return what the evidence in `folder` says."""
-    from potentiate.study.replay import read_replays
-
-    plan, pilot, ledger = read_study(folder)
-    machine = (ledger.fact("machine") or {"facts": {}})["facts"]
-    findings = investigate(plan, pilot, ledger, machine)
-    findings.replays = read_replays(ledger)
-    return findings
+    show(Console(), read_findings(folder), folder)
 
 
 def replayed(folder: Path, seed: int | None) -> int:
@@ -45,7 +33,7 @@ def replayed(folder: Path, seed: int | None) -> int:
 
     plan, _, ledger = read_study(folder)
     done = replay(folder, ledger, seed)
-    write(gathered(folder), folder)
+    write(read_findings(folder), folder)
     low, high = done.predicted_seconds
     worst, best = done.predicted_quality
     console = Console(highlight=False)

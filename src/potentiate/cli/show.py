@@ -14,7 +14,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from potentiate.data import DATASETS, DataSet, dataset, download, folder_of
+
 WIDTH = 100
+NAME = 26
 MARKS = {"ok": "", "note": "note", "warning": "WARNING"}
 
 
@@ -42,8 +45,6 @@ def findings(*, as_json: bool) -> None:
 
 def fetch(name: str, folder: Path | None) -> None:
     """Download a data set, with a bar for each file on a terminal, and print where it lies."""
-    from potentiate.data import dataset, download
-
     which = dataset(name)
     if folder is not None:
         os.environ["POTENTIATE_DATA"] = str(folder)
@@ -56,7 +57,6 @@ def fetch(name: str, folder: Path | None) -> None:
 
 
 def _workloads() -> Table:
-    from potentiate.data import DATASETS, folder_of
     from potentiate.models import WORKLOADS
 
     rows = list[Sequence[str]]()
@@ -81,18 +81,18 @@ def _techniques() -> Table:
 
 
 def _datasets() -> Table:
-    from potentiate.data import DATASETS, folder_of
-
     rows = list[Sequence[str]]()
     for name, each in DATASETS.items():
         shape = " x ".join(map(str, each.shape))
         size = f"{each.n_train:,} + {each.n_test:,} of {shape}, {each.classes} classes"
-        if not each.files:
-            place = "with scikit-learn"
-        else:
-            place = "here" if folder_of(each) else f"potentiate download {name}"
-        rows.append((name, size, place, each.license))
+        rows.append((name, size, _place(each), each.license))
     return _table("Data sets", ("name", "train + test", "where", "license"), rows)
+
+
+def _place(which: DataSet) -> str:
+    if not which.files:
+        return "with scikit-learn"
+    return "here" if folder_of(which) else f"potentiate download {which.name}"
 
 
 TABLES: Mapping[str, Callable[[], Table]] = {
@@ -106,8 +106,12 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) ->
     table = Table(
         title=title, title_justify="left", box=None, padding=(0, 2, 0, 0), title_style="bold"
     )
+    short = max((len(row[0]) for row in rows), default=0) <= NAME
     for place, column in enumerate(columns):
-        table.add_column(column, no_wrap=place == 0, overflow="fold")
+        name = place == 0
+        table.add_column(
+            column, no_wrap=name and short, max_width=NAME if name else None, overflow="fold"
+        )
     for row in rows:
         table.add_row(*map(Text, row))  # Text: nothing in a row is markup
     return table

@@ -118,6 +118,7 @@ class LoaderBatches:
 
     Resuming is exact where an item depends on its number, or on random states that the main process
     holds (`workers=0`); augmentation that is drawn inside workers starts its epoch's stream anew.
+    `prepare` is called in each worker with its number.
     """
 
     dataset: Dataset[Any]
@@ -129,6 +130,7 @@ class LoaderBatches:
     pin: bool = False
     collate: Callable[[list[Any]], Any] | None = None
     sampler: Sampler[int] | None = None
+    prepare: Callable[[int], None] | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.dataset, IterableDataset):
@@ -181,6 +183,7 @@ class LoaderBatches:
             pin_memory=self.pin and device.type == "cuda",
             drop_last=self.drop_last,
             persistent_workers=self.workers > 0,
+            worker_init_fn=self.prepare,
             generator=generator,  # its own: the global one belongs to the model's dropout
         )
         epoch, first = divmod(position, len(self))
@@ -227,6 +230,7 @@ def from_loader(loader: DataLoader[Any], seed: int = 0) -> LoaderBatches:
         pin=loader.pin_memory,
         collate=cast("Callable[[list[Any]], Any]", loader.collate_fn),
         sampler=sampler if own else None,
+        prepare=loader.worker_init_fn,
     )
 
 

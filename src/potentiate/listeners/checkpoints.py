@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite, nan
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -97,10 +98,8 @@ class Checkpoints:
 
     def _evaluated(self, event: Evaluated) -> None:
         target, metrics = self._running().workload.target, dict(event.metrics)
-        better = target.metric in metrics and (
-            self._best is None or target.gain(metrics, self._best) > 0
-        )
-        if better:
+        judged = isfinite(metrics.get(target.metric, nan))  # not finite would win for ever
+        if judged and (self._best is None or target.gain(metrics, self._best) > 0):
             self._best = metrics
             self.shelf.put_best(self._state(), event.step, self._facts())
         if self.every is None:

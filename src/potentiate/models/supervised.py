@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, TensorDataset
 
 from potentiate.data.batches import LoaderBatches, ResidentBatches, from_loader, moved
 from potentiate.errors import Refused, unknown
@@ -66,7 +66,7 @@ class Parts:
 
 def accuracy(outputs: Tensor, targets: Tensor) -> float:
     """Return the share of rows whose largest output is the target class."""
-    return float((outputs.argmax(1) == targets).float().mean())
+    return float((outputs.argmax(1) == targets).double().mean())
 
 
 METRICS: Mapping[str, tuple[Metric | None, bool]] = {
@@ -218,6 +218,11 @@ def split_off(data: Data, validation: Data = None, test: Data = None) -> Parts:
         raise Refused(
             f"a DataLoader cannot be split; give {' and '.join(missing)} data too, for example "
             f"{next(iter(missing))}=other_loader"
+        )
+    if isinstance(data, IterableDataset):
+        raise Refused(
+            "an IterableDataset cannot be split and has no positions; wrap the data in a map-style "
+            "Dataset (with __len__ and __getitem__)"
         )
     source: Any = cast("Any", data) if isinstance(data, Dataset) else as_tensors(data)
     count = size(source)

@@ -50,11 +50,19 @@ class Nursery:
 
     def close(self) -> None:
         """End the template and whatever it still runs."""
-        if self.template is not None and self.template.poll() is None:
-            os.killpg(self.template.pid, signal.SIGKILL)
-            self.template.wait()
-        self.template = None
+        self._end()
         self.folder.cleanup()
+
+    def _end(self) -> None:
+        template, self.template = self.template, None
+        if template is None:
+            return
+        if template.poll() is None:
+            os.killpg(template.pid, signal.SIGKILL)
+        template.wait()
+        for pipe in (template.stdin, template.stdout):
+            if pipe is not None:
+                pipe.close()
 
     def run(self, request: Request) -> Record:
         """Return the record of `request`; a crash, a kill and a hang are records with status "failed"."""
@@ -68,8 +76,7 @@ class Nursery:
         readable, _, _ = select.select([template.stdout], [], [], PATIENCE)
         line = template.stdout.readline() if readable else ""
         if not line:
-            self.close()
-            self.folder = TemporaryDirectory(prefix="potentiate-")
+            self._end()
             record = Record(
                 request, status="failed", reason="the run ended without an answer or never ended"
             )
@@ -81,6 +88,7 @@ class Nursery:
     def _ready(self) -> subprocess.Popen[str]:
         if self.template is not None and self.template.poll() is None:
             return self.template
+        self._end()
         environment = dict(os.environ)
         if self.threads is not None:
             environment |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(self.threads))

@@ -6,7 +6,6 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from potentiate import __version__
@@ -146,26 +145,6 @@ def open_study(
     ledger.append(plan_to_json(plan))
     show(plan, pilot)
     return plan, pilot
-
-
-def read_study(folder: Path) -> tuple[Plan, Record, Ledger]:
-    """Return plan, pilot and evidence of a study folder, to be read only.
-
-    Raises:
-        Refused: No study is there, or it stopped before it had a plan.
-    """
-    path = folder / "evidence.jsonl"
-    if not path.is_file():
-        raise Refused(
-            f"there is no study in {folder}: {path.name} is missing; name the folder that a study wrote"
-        )
-    ledger = Ledger(folder)
-    stored, pilot = ledger.fact("plan"), ledger.records.get(f"pilot/0/{BASELINE}")
-    if stored is None or pilot is None:
-        raise Refused(
-            f"the study in {folder} stopped before its plan was fixed; start its command again"
-        )
-    return plan_from_json(stored), pilot, ledger
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,139 @@
+"""Runs in processes of their own: fresh, isolated, and reported whatever becomes of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from potentiate.study.nursery import Nursery
+from potentiate.study.record import Request
+
+JOB = """
+import os, signal, sys, torch
+from torch import nn
+from potentiate import supervised
+x = torch.randn(200, 4, generator=torch.Generator().manual_seed(0))
+y = (x[:, 0] > 0).long()
+def crash():
+    os.kill(os.getpid(), signal.SIGSEGV)
+def leave():
+    print("so long", file=sys.stderr); os._exit(7)
+def noisy():
+    print("noise on standard output"); return nn.Linear(4, 2)
+def diverging(outputs, targets):
+    return outputs.sum() * float("inf")
+good = supervised("job/good", lambda: nn.Linear(4, 2), (x, y), epochs=2, batch_size=20)
+loud = supervised("job/loud", noisy, (x, y), epochs=1)
+crashing = supervised("job/crashing", crash, (x, y))
+leaving = supervised("job/leaving", leave, (x, y))
+infinite = supervised("job/infinite", lambda: nn.Linear(4, 2), (x, y), loss=diverging)
+stuck = supervised("job/stuck", lambda: __import__("time").sleep(600), (x, y))
+"""
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("job") / "job.py"
+    path.write_text(JOB)
+    return path
+
+
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[Nursery]:
+    with Nursery(threads=1) as made:
+        yield made
+
+
+def asked(job: Path, name: str, **more) -> Request:
+    return Request("test", name, workload=f"{job}:{name}", **more)
+
+
+def test_a_run_is_measured_from_start_to_end(job, nursery):
+    record = nursery.run(asked(job, "good", test=True))
+    assert record.status == "ok", record.reason
+    assert record.steps == record.declared_steps == 14
+    assert record.declared_evaluations == 2
+    assert set(record.test) == {"loss", "accuracy"}
+    assert record.sizes == {"train": 140, "validation": 20, "test": 40}
+    parts = sum(record.seconds.values())
+    assert parts <= record.wall
+    assert record.peak_memory > 10_000_000
+
+
+def test_equal_seeds_give_equal_runs_in_different_processes(job, nursery):
+    first, second = (nursery.run(asked(job, "good", seed=3)) for _ in range(2))
+    assert first.validation == second.validation
+    assert nursery.run(asked(job, "good", seed=4)).validation != first.validation
+
+
+def test_a_probe_counts_and_traces(job, nursery):
+    record = nursery.run(asked(job, "good", mode="probe", max_steps=5))
+    assert record.status == "ok", record.reason
+    assert record.flops["matmul"] > 0
+    assert record.flops["elementwise"] > 0
+    assert len(record.trace) == 14
+    assert {"forward", "backward", "optimizer", "data"} <= set(record.phases)
+
+
+def test_the_sanity_checks_hold_for_an_ordinary_job(job, nursery):
+    record = nursery.run(asked(job, "good", mode="sanity"))
+    assert len(record.checks) == 5
+    assert all(ok for _, ok, _ in record.checks), record.checks
+
+
+def test_what_a_workload_prints_does_not_disturb_the_answer(job, nursery):
+    assert nursery.run(asked(job, "loud")).status == "ok"
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("crashing", "segmentation fault"),
+        ("leaving", "code 7: so long"),
+        ("infinite", "the loss is"),
+        ("missing", "defines no 'missing'"),
+    ],
+)
+def test_a_run_that_dies_is_a_record_and_the_next_one_runs(job, nursery, name, reason):
+    record = nursery.run(asked(job, name))
+    assert record.status == "failed"
+    assert reason in record.reason
+    assert record.total == float("inf")
+    assert nursery.run(asked(job, "good")).status == "ok"
+
+
+def test_a_technique_that_does_not_apply_says_so(job, nursery):
+    record = nursery.run(asked(job, "good", techniques=("channels-last",)))
+    assert record.status == "inapplicable"
+    assert "images" in record.reason
+
+
+def test_a_template_that_is_killed_is_replaced(job):
+    with Nursery(threads=1) as own:
+        assert own.run(asked(job, "good")).status == "ok"
+        template = own.template
+
+        def kill() -> None:
+            time.sleep(1.5)
+            os.killpg(template.pid, signal.SIGKILL)
+
+        thread = threading.Thread(target=kill)
+        thread.start()
+        record = own.run(asked(job, "stuck"))
+        thread.join()
+        assert record.status == "failed"
+        assert own.run(asked(job, "good")).status == "ok"
+
+
+def test_closing_ends_what_still_runs(job):
+    own = Nursery(threads=1)
+    own.run(asked(job, "good"))
+    template = own.template
+    own.close()
+    assert template.poll() is not None

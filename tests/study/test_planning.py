@@ -1,0 +1,124 @@
+"""What a plan declares, costs and leaves out, before anything is run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from world import World, pilot, plan, single
+
+from potentiate.errors import Refused
+from potentiate.models.reference import find
+from potentiate.study.budget import CUTS, cost, fitted, forecast
+from potentiate.study.ledger import Ledger
+from potentiate.study.plan import plan_from_json
+from potentiate.study.planning import OPTIONS, STANDARD, Declaration, candidate, open_study
+from potentiate.study.reading import read_study
+from potentiate.techniques import TECHNIQUES
+
+
+def arms(count: int):
+    return [single(f"t{i}", "semantics" if i % 2 else "exact") for i in range(count)]
+
+
+def test_a_plan_without_a_budget_is_not_cut():
+    world = World()
+    whole = fitted(plan(*arms(12)), pilot(world))
+    assert whole.cut == ()
+    assert whole.forecast == forecast(whole, pilot(World()))
+
+
+def test_a_plan_is_cut_until_it_fits_and_says_so():
+    world = World()
+    asked = plan(
+        *arms(12), options=tuple(arms(8)), looks=(6, 9, 13, 20), confirm_looks=(6, 9, 13, 20)
+    )
+    first = pilot(world)
+    full = cost(forecast(asked, first))
+    previous = 0
+    for share in (0.9, 0.75, 0.65):
+        cut = fitted(replace(asked, budget=share * full), first)
+        assert cost(cut.forecast) <= share * full
+        assert len(cut.cut) >= max(1, previous)
+        previous = len(cut.cut)
+
+
+def test_every_cut_makes_a_large_plan_cheaper():
+    first = pilot(World())
+    asked = plan(*arms(12), options=tuple(arms(8)), looks=(6, 9, 13), confirm_looks=(6, 9, 13))
+    for cut in CUTS:
+        changed = cut(asked)
+        assert changed is not None, cut.__name__
+        assert cost(forecast(changed[0], first)) <= cost(forecast(asked, first)), cut.__name__
+        assert len(changed[1]) > 10
+
+
+def test_a_budget_too_small_for_anything_is_refused_with_what_it_takes():
+    with pytest.raises(Refused, match="takes about .* minutes"):
+        fitted(plan(*arms(3), budget=1.0), pilot(World()))
+
+
+def test_the_standard_arms_name_every_technique_but_those_that_need_values():
+    names = {spec.partition(":")[0] for text in (*STANDARD, *OPTIONS) for spec in text.split(" + ")}
+    assert names <= set(TECHNIQUES)
+    assert set(TECHNIQUES) - names <= {"lr-table", "step-decay"}
+
+
+def test_a_candidate_knows_what_it_owes_and_why_it_cannot_run():
+    digits = find("cnn/digits")
+    joint = candidate(("optimizer:lr=0.003", "one-cycle"), digits, "cpu")
+    assert joint.evidence == "semantics"
+    assert joint.arm == "optimizer:lr=0.003 + one-cycle"
+    tf32 = candidate(("mixed-precision:dtype=tf32",), digits, "cpu")
+    assert tf32.refused
+    assert candidate(("early-stopping",), digits, "cpu").stops
+    assert not candidate(("rarer-evaluation",), digits, "cpu").stops
+
+
+def test_the_plan_is_fixed_once_and_found_again(tmp_path):
+    asked = Declaration("cnn/digits", margin=0.02, profile="quick")
+    world = World()
+    made, _ = open_study(asked, Ledger(tmp_path, world))
+    again, _ = open_study(asked, Ledger(tmp_path, world))
+    assert again == made
+    assert made.margin == 0.02
+    assert world.runs == 1
+    assert read_study(tmp_path)[0] == made
+
+
+def test_another_question_in_the_same_folder_is_refused(tmp_path):
+    asked = Declaration("cnn/digits", profile="quick")
+    open_study(asked, Ledger(tmp_path, World()))
+    with pytest.raises(Refused, match="another margin"):
+        open_study(replace(asked, margin=0.02), Ledger(tmp_path, World()))
+
+
+def test_a_margin_below_one_test_example_is_refused(tmp_path):
+    asked = Declaration("cnn/digits", margin=0.00001)
+    with pytest.raises(Refused, match="less than one of the 10000 test examples"):
+        open_study(asked, Ledger(tmp_path, World()))
+
+
+def test_an_unknown_technique_is_refused_before_anything_runs(tmp_path):
+    world = World()
+    asked = Declaration("cnn/digits", mode="test", tests=("one-cycel",))
+    with pytest.raises(Refused, match="did you mean 'one-cycle'"):
+        open_study(asked, Ledger(tmp_path, world))
+    assert world.runs == 0
+    assert not (tmp_path / "evidence.jsonl").exists()
+
+
+def test_seeds_replace_the_looks(tmp_path):
+    asked = Declaration("cnn/digits", seeds=8)
+    made, _ = open_study(asked, Ledger(tmp_path, World()))
+    assert made.looks == made.confirm_looks == (8,)
+
+
+def test_a_folder_without_a_study_is_refused(tmp_path):
+    with pytest.raises(Refused, match=r"evidence\.jsonl is missing"):
+        read_study(tmp_path)
+
+
+def test_a_damaged_plan_is_refused():
+    with pytest.raises((Refused, ValueError)):
+        plan_from_json({"kind": "plan", "digest": "x", "workload": "w"})

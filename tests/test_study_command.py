@@ -1,0 +1,217 @@
+"""`potentiate study`, `report` and `replay` as a user types them, in processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+import pytest
+
+JOB = """
+import torch
+from torch import nn
+from potentiate import supervised
+g = torch.Generator().manual_seed(0)
+x = torch.randn(600, 8, generator=g)
+y = (x[:, :4].sum(1) > 0).long()
+workload = supervised("job/plane", lambda: nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 2)),
+                      (x, y), epochs=4, batch_size=16, lr=0.01, margin=0.03)
+"""
+
+WITHOUT_TORCH = """
+import sys
+sys.modules["torch"] = sys.modules["sklearn"] = None
+from potentiate.__main__ import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def run(*words: str, cwd: Path, code: str | None = None) -> subprocess.CompletedProcess[str]:
+    start = [sys.executable, "-c", code] if code else [sys.executable, "-m", "potentiate"]
+    return subprocess.run([*start, *words], cwd=cwd, capture_output=True, text=True, timeout=280)
+
+
+def records(folder: Path) -> list[dict]:
+    lines = [json.loads(line) for line in (folder / "evidence.jsonl").read_text().splitlines()]
+    return [line for line in lines if line["kind"] == "run"]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("place")
+    (folder / "job.py").write_text(JOB)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def studied(place) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    done = run("study", "job.py", "--test", "one-cycle", "fused", "--profile", "quick", cwd=place)
+    assert done.returncode == 0, done.stderr
+    return next((place / "runs" / "study").iterdir()), done
+
+
+def test_a_study_ends_with_verdicts_a_report_and_a_command(studied):
+    folder, done = studied
+    assert {p.name for p in folder.iterdir()} >= {
+        "evidence.jsonl",
+        "report.md",
+        "report.html",
+        "best.toml",
+        "best.json",
+    }
+    assert "one-cycle" in done.stdout
+    assert "fused-optimizer" in done.stdout
+    assert "plan of" in done.stdout
+    assert "together" in done.stdout
+    command = re.search(r"command: potentiate run (\S+)", done.stdout)
+    assert command
+    assert command[1].endswith("best.toml")
+
+
+def test_the_report_is_rebuilt_from_the_evidence_without_pytorch(studied):
+    folder, _ = studied
+    before = {
+        name: (folder / name).read_bytes() for name in ("report.md", "report.html", "best.toml")
+    }
+    for name in before:
+        (folder / name).unlink()
+    done = run("report", str(folder.relative_to(place)), cwd=place, code=WITHOUT_TORCH)
+    assert done.returncode == 0, done.stderr
+    for name in ("report.md", "report.html"):
+        assert (folder / name).read_bytes() == before[name], name
+    assert tomllib.loads((folder / "best.toml").read_text())["study"]["complete"]
+
+
+def test_the_same_command_again_runs_nothing(studied, place):
+    folder, _ = studied
+    count = len(records(folder))
+    done = run("study", "job.py", "--test", "one-cycle", "fused", "--profile", "quick", cwd=place)
+    assert done.returncode == 0, done.stderr
+    assert f"{count} runs are done" in done.stdout
+    assert len(records(folder)) == count
+
+
+def test_the_recommended_command_is_replayed_and_remembered(studied, place):
+    folder, _ = studied
+    for number in (1, 2):
+        done = run("replay", str(folder), cwd=place)
+        assert done.returncode in (0, 1), done.stderr
+        assert "predicted" in done.stdout
+        lines = [json.loads(x) for x in (folder / "evidence.jsonl").read_text().splitlines()]
+        replays = [line for line in lines if line["kind"] == "replay"]
+        assert len(replays) == number
+        assert (done.returncode == 0) is replays[-1]["inside"]
+    assert "eplay" in (folder / "report.md").read_text()
+
+
+def test_the_recommended_file_trains(studied, place, tmp_path):
+    folder, _ = studied
+    done = run("run", str(folder / "best.toml"), "--out", str(tmp_path / "r"), "--quiet", cwd=place)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_killed_study_goes_on_and_repeats_no_run(place, tmp_path):
+    out = tmp_path / "killed"
+    words = ["study", "job.py", "--baseline-only", "--profile", "quick", "--out", str(out)]
+    first = subprocess.Popen(
+        [sys.executable, "-m", "potentiate", *words],
+        cwd=place,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        if (out / "evidence.jsonl").exists() and len(records(out)) >= 3:
+            break
+        time.sleep(0.05)
+    os.killpg(first.pid, signal.SIGKILL)
+    first.wait()
+    kept = records(out)
+    done = run(*words, cwd=place)
+    assert done.returncode == 0, done.stderr
+    every = records(out)
+    assert every[: len(kept)] == kept
+    keys = [(r["request"]["phase"], r["request"]["arm"], r["request"]["block"]) for r in every]
+    assert len(keys) == len(set(keys))
+
+
+def test_ctrl_c_says_how_to_go_on(place, tmp_path):
+    out = tmp_path / "interrupted"
+    words = ["study", "job.py", "--full", "--out", str(out)]
+    running = subprocess.Popen(
+        [sys.executable, "-m", "potentiate", *words],
+        cwd=place,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        if (out / "evidence.jsonl").exists() and len(records(out)) >= 3:
+            break
+        time.sleep(0.05)
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert "the same command goes on" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["study", "cnn/digitz"], "did you mean 'cnn/digits'"),
+        (["study", "job.py", "--test", "one-cycel"], "did you mean 'one-cycle'"),
+        (["study", "job.py", "--test", "early-stopping:patience=-1"], "patience"),
+        (["study", "job.py", "--margin", "lots"], "0.5pp"),
+        (["study", "job.py", "--budget", "soon"], "30m"),
+        (["study", "job.py", "--budget", "1s", "--out", "poor"], "the budget is"),
+        (["study", "job.py", "--full", "--baseline-only"], "exclude each other"),
+        (["study", "job.py", "one-cycle"], "--test"),
+        (["study", "nowhere.py:workload"], "there is no workload file"),
+        (["study", "job.py:other"], "defines no 'other'"),
+        (["study", "job.py", "--set", "epochz=3"], "did you mean 'epochs'"),
+        (["report", "nowhere"], "there is no study"),
+        (["replay", "nowhere"], "there is no study"),
+    ],
+)
+def test_bad_input_is_one_sentence(place, words, told):
+    done = run(*words, cwd=place)
+    assert done.returncode == 2, done.stdout
+    assert told in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_a_baseline_that_diverges_is_refused_in_one_sentence(tmp_path):
+    broken = JOB.replace("lr=0.01", "lr=0.01, loss=lambda o, t: o.sum() * float('nan')")
+    (tmp_path / "job.py").write_text(broken)
+    done = run("study", "job.py", "--full", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "does not run" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_full_disk_is_one_sentence(place, tmp_path):
+    out = tmp_path / "full"
+    code = """
+import errno, os, sys
+real = os.fsync
+def fsync(descriptor):
+    raise OSError(errno.ENOSPC, "No space left on device")
+os.fsync = fsync
+from potentiate.__main__ import main
+sys.exit(main(sys.argv[1:]))
+"""
+    done = run("study", "job.py", "--full", "--out", str(out), cwd=place, code=code)
+    assert done.returncode == 2
+    assert "No space left" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
