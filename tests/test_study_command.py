@@ -75,7 +75,7 @@ def test_a_study_ends_with_verdicts_a_report_and_a_command(studied):
     assert command[1].endswith("best.toml")
 
 
-def test_the_report_is_rebuilt_from_the_evidence_without_pytorch(studied):
+def test_the_report_is_rebuilt_from_the_evidence_without_pytorch(studied, place):
     folder, _ = studied
     before = {
         name: (folder / name).read_bytes() for name in ("report.md", "report.html", "best.toml")

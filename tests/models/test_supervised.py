@@ -209,7 +209,7 @@ def test_the_recipe_is_what_is_built():
 def test_names_that_do_not_exist_are_refused_with_the_nearest():
     with pytest.raises(Refused, match=r"no metric 'acuracy'; did you mean 'accuracy'"):
         job(rows(40), metric="acuracy")
-    with pytest.raises(Refused, match="no optimizer in torch.optim 'AdamV'; did you mean 'Adam"):
+    with pytest.raises(Refused, match=r"no optimizer in torch.optim 'AdamV'; did you mean 'Adam"):
         job(rows(40), optimizer="AdamV").build(0)
 
 

@@ -54,7 +54,7 @@ def test_every_cut_makes_a_large_plan_cheaper():
 
 
 def test_a_budget_too_small_for_anything_is_refused_with_what_it_takes():
-    with pytest.raises(Refused, match="takes about .* minutes"):
+    with pytest.raises(Refused, match=r"takes about .* minutes"):
         fitted(plan(*arms(3), budget=1.0), pilot(World()))
 
 
