@@ -160,7 +160,8 @@ def main() -> None:
     figures = [compared(size) for size in SIZES]
     for row in figures:
         print(
-            f"{row['network']} ({row['weights']:,} weights): by hand {row['hand_us']} us a step, engine {row['engine_us']}, "
+            f"{row['network']} ({row['weights']:,} weights): by hand {row['hand_us']} us a step, "
+            f"engine {row['engine_us']}, "
             f"overhead {row['overhead_us']} us (rounds {row['overhead_us_of_rounds']}; by hand "
             f"again {row['hand_again_us']}), {row['overhead_percent']} %"
         )

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -137,3 +141,23 @@ def test_closing_ends_what_still_runs(job):
     template = own.template
     own.close()
     assert template.poll() is not None
+
+
+def test_a_study_that_dies_leaves_no_run_behind(job, tmp_path):
+    template = subprocess.Popen(
+        [sys.executable, "-m", "potentiate.study.template"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert template.stdout.readline() == "ready\n"
+    request = {"errors": str(tmp_path / "errors"), "request": asdict(asked(job, "stuck"))}
+    template.stdin.write(json.dumps(request) + "\n")
+    template.stdin.flush()
+    time.sleep(1.0)
+    template.stdin.close()  # what the template sees when the study is gone
+    assert template.wait(timeout=30) == 0
+    template.stdout.close()
+    with pytest.raises(ProcessLookupError):  # nobody is left in its group
+        os.killpg(template.pid, 0)

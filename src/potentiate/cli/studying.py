@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from rich.table import Table
 from potentiate.cli.reporting import show
 from potentiate.cli.train import changes
 from potentiate.errors import Refused
-from potentiate.machine import fingerprint
+from potentiate.machine import busy_cores, fingerprint, usable_cores
 from potentiate.study.budget import cost
 from potentiate.study.ledger import Ledger
 from potentiate.study.numbers import duration
@@ -24,6 +25,9 @@ from potentiate.study.plan import Plan
 from potentiate.study.planning import Declaration, open_study
 from potentiate.study.procedure import investigate
 from potentiate.study.record import Record
+
+QUIET = 0.3
+"""Cores that other programs may use before a study warns."""
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -117,6 +121,14 @@ def investigated(declaration: Declaration, out: Path | None, *, plan_only: bool)
     """Run the study, or go on with it; return the exit code."""
     folder = out or default_folder(declaration)
     console = Console()
+    signal.signal(signal.SIGTERM, _interrupted)
+    busy = busy_cores()
+    if busy > QUIET:
+        console.print(
+            f"other programs keep {busy:.1f} of {usable_cores()} cores busy: times will be noisy, and "
+            "threads that wait for each other many times slower; end them for a study to trust",
+            style="yellow",
+        )
     with Nursery(declaration.threads) as nursery:
         live = Live(console)
         ledger = Ledger(folder, nursery.run, live)
@@ -140,6 +152,11 @@ def investigated(declaration: Declaration, out: Path | None, *, plan_only: bool)
             return 130
     show(console, findings, folder)
     return 0
+
+
+def _interrupted(number: int, frame: object) -> None:
+    """SIGTERM ends a study as Ctrl-C does."""
+    raise KeyboardInterrupt
 
 
 def _machine(ledger: Ledger) -> dict[str, object]:

@@ -12,6 +12,7 @@ from potentiate.events import Finished
 from potentiate.listeners.progress import duration
 from potentiate.training import Training
 
+WIDTH = 100
 PARTS = {"setup": "set-up", "warmup": "warm-up", "training": "training", "evaluation": "evaluation"}
 
 
@@ -21,6 +22,8 @@ def summary(training: Training, end: Finished, checkpoint: Path | None, repeat: 
     for topic, value in _rows(training, end):
         table.add_row(topic, value)
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=WIDTH)
     console.print(table)
     # Paths and commands are to be copied, so they are not wrapped.
     console.print(f"checkpoint  {checkpoint}\nrepeat with  {repeat}", soft_wrap=True, markup=False)

@@ -142,6 +142,13 @@ def load_average() -> float | None:
         return None
 
 
+def busy_cores(seconds: float = 0.5) -> float:
+    """Return how many cores all programs together keep busy, watched for `seconds`."""
+    import psutil
+
+    return psutil.cpu_percent(interval=seconds) / 100.0 * (psutil.cpu_count() or 1)
+
+
 def gpus() -> list[str]:
     """Return the names of the accelerators that torch can use."""
     import torch

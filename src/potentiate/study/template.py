@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import select
+import signal
 import sys
 import traceback
 from importlib import import_module
-from typing import Any, NoReturn, TextIO
+from typing import Any, BinaryIO, NoReturn, TextIO
 
 from potentiate.engine import LATE_IMPORTS
 from potentiate.models import WORKLOADS
@@ -32,7 +34,7 @@ def main() -> None:
             _child(asked, writer)
         os.close(writer)
         with os.fdopen(reader, "rb") as pipe:
-            answer = pipe.read()
+            answer = _read(pipe, process)
         _, status = os.waitpid(process, 0)
         done = (
             {"record": json.loads(answer)}
@@ -40,6 +42,22 @@ def main() -> None:
             else {"code": os.waitstatus_to_exitcode(status)}
         )
         _write(answers, json.dumps(done))
+
+
+def _read(pipe: BinaryIO, process: int) -> bytes:
+    """Return the answer of a child; when the study is gone, nobody waits for it, so it is ended."""
+    answer = b""
+    while True:
+        ready, _, _ = select.select([pipe, sys.stdin], [], [])
+        if pipe in ready:
+            part = os.read(pipe.fileno(), 1 << 16)
+            if not part:
+                return answer
+            answer += part
+        elif not os.read(sys.stdin.fileno(), 1):  # requests come one at a time: this is the end
+            os.kill(process, signal.SIGKILL)
+            os.waitpid(process, 0)
+            sys.exit()
 
 
 def _import_for(reference: str) -> None:
