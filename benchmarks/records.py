@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,11 @@ from potentiate.machine import fingerprint
 FOLDER = Path(__file__).parent / "records"
 
 
-def store(name: str, figures: Mapping[str, Any]) -> Path:
-    """Write `figures` beside the facts of the machine as records/NAME-MACHINE.json."""
+def store(name: str, figures: Mapping[str, Any], summary: Sequence[Mapping[str, str]]) -> Path:
+    """Write `figures` beside the facts of the machine as records/NAME-MACHINE.json.
+
+    `summary` holds the rows that docs/benchmarks.md shows: "what", "measured" and "bar".
+    """
     machine = fingerprint()
     cpu = re.sub(r"[^a-z0-9]+", "-", re.sub(r"\((r|tm)\)", "", str(machine["cpu"]).lower())).strip(
         "-"
@@ -24,6 +27,7 @@ def store(name: str, figures: Mapping[str, Any]) -> Path:
     record = {
         "benchmark": name,
         "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "summary": list(summary),
         "figures": figures,
         "machine": machine,
     }

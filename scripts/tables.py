@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from potentiate.models import WORKLOADS
+from potentiate.study.emit import machine_line
 from potentiate.study.numbers import change_with_span, duration, quality, with_span
 from potentiate.study.reading import read_findings
 from potentiate.study.verdict import speedup
@@ -84,7 +85,7 @@ def records() -> str:
     for path in sorted(ROOT.glob("benchmarks/records/*.json")):
         record = json.loads(path.read_text())
         rows += [
-            f"| {line['what']} | {line['measured']} | {line['bar']} | {record['machine_line']} |"
+            f"| {line['what']} | {line['measured']} | {line['bar']} | {machine_line(record['machine'])} |"
             for line in record.get("summary", [])
         ]
     return "\n".join(rows)

@@ -1,0 +1,117 @@
+"""Seconds of training until MNIST's test accuracy is 99.0 %, with the recipe that a study found.
+
+The recipe's schedule is lengthened step by step; at each length five seeds are trained in fresh
+processes, and the shortest length whose median test accuracy reaches the goal counts. The test
+images are read once per run. What limits the time is shown beside it: the FLOPs of the run over the
+rate of a large matrix product here. Run: python benchmarks/time_to_accuracy.py studies/cnn-mnist
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import torch
+from records import store
+
+from potentiate.study.nursery import Nursery
+from potentiate.study.record import Record, Request
+from potentiate.study.search import shortened
+
+GOAL = 0.99
+SEEDS = range(70_000, 70_005)
+LENGTHS = (0.2, 0.27, 0.35, 0.45, 0.6, 0.8, 1.0)
+
+
+def runs(nursery: Nursery, config: dict[str, Any], techniques: Sequence[str]) -> list[Record]:
+    asked = [
+        Request(
+            phase="goal",
+            arm=" + ".join(techniques),
+            techniques=tuple(techniques),
+            seed=seed,
+            workload=config["workload"],
+            recipe=config.get("recipe", {}),
+            test=True,
+        )
+        for seed in SEEDS
+    ]
+    return [nursery.run(request) for request in asked]
+
+
+def flops_of_step(nursery: Nursery, config: dict[str, Any], techniques: Sequence[str]) -> float:
+    probe = nursery.run(
+        Request(
+            phase="goal",
+            arm="probe",
+            techniques=tuple(techniques),
+            mode="probe",
+            max_steps=20,
+            workload=config["workload"],
+        )
+    )
+    assert probe.flops is not None, probe.reason
+    return probe.flops["matmul"] + probe.flops["elementwise"]
+
+
+def rate(dtype: torch.dtype, size: int = 2048, repeats: int = 9) -> float:
+    """FLOPs a second of a large matrix product, the median of some."""
+    a, b = (torch.randn(size, size).to(dtype) for _ in range(2))
+    times = list[float]()
+    for _ in range(repeats + 2):
+        start = perf_counter()
+        torch.mm(a, b)
+        times.append(perf_counter() - start)
+    return 2 * size**3 / statistics.median(times[2:])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("study", type=Path, help="folder with a best.toml")
+    asked = parser.parse_args()
+    config = tomllib.loads((asked.study / "best.toml").read_text())
+    rows = list[dict[str, Any]]()
+    with Nursery() as nursery:
+        for share in LENGTHS:
+            techniques = shortened(config["techniques"], share)
+            done = runs(nursery, config, techniques)
+            accuracies = [r.test["accuracy"] if r.test else 0.0 for r in done]
+            row = {
+                "techniques": list(techniques),
+                "accuracies": accuracies,
+                "seconds": [r.total for r in done],
+                "accuracy": statistics.median(accuracies),
+                "median_seconds": statistics.median(r.total for r in done),
+                "steps": done[0].steps,
+            }
+            rows.append(row)
+            print(f"{share:g}: {row['accuracy']:.4f} in {row['median_seconds']:.1f} s", flush=True)
+            if row["accuracy"] >= GOAL:
+                break
+        counted = flops_of_step(nursery, config, techniques)
+    last = rows[-1]
+    limits = {
+        str(dtype).removeprefix("torch."): counted * last["steps"] / rate(dtype)
+        for dtype in (torch.float32, torch.bfloat16)
+    }
+    figures = {"goal": GOAL, "rows": rows, "flops_of_step": counted, "seconds_at_gemm_rate": limits}
+    reached = last["accuracy"] >= GOAL
+    bounds = ", ".join(f"{seconds:.1f} s in {name}" for name, seconds in limits.items())
+    summary = {
+        "what": f"MNIST to {GOAL:.1%} test accuracy, median of {len(SEEDS)} seeds; its FLOPs at the rate of a large "
+        f"matrix product: {bounds}",
+        "measured": f"{last['median_seconds']:.1f} s ({last['accuracy']:.2%})"
+        if reached
+        else "not reached",
+        "bar": "60 s",
+    }
+    print(store("time-to-accuracy", figures, [summary]))
+
+
+if __name__ == "__main__":
+    main()
