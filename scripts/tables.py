@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import re
 import sys
+from importlib.resources import files
 from pathlib import Path
 
 from potentiate.models import WORKLOADS
 from potentiate.study.emit import machine_line
 from potentiate.study.numbers import change_with_span, duration, quality, with_span
+from potentiate.study.plots.forest import forest
 from potentiate.study.reading import read_findings
 from potentiate.study.verdict import speedup
 from potentiate.techniques import TECHNIQUES
@@ -91,6 +93,17 @@ def records() -> str:
     return "\n".join(rows)
 
 
+def picture(study: str) -> str:
+    """The forest plot of a study as a file of its own, with the colors of its report."""
+    source = files("potentiate.study").joinpath("report.html.j2").read_text(encoding="utf-8")
+    rules = re.findall(r":root \{[^}]*\}", source)
+    style = f"<style>{rules[0]} @media (prefers-color-scheme: dark) {{ {rules[1]} }}</style>"
+    drawing = forest(read_findings(ROOT / study))
+    return drawing.replace(">", f">{style}", 1) + "\n"
+
+
+PICTURES = {"docs/pictures/cnn-mnist.svg": "studies/cnn-mnist"}
+
 GENERATED = {
     "README.md": {"results": results},
     "docs/techniques.md": {"techniques": techniques},
@@ -108,19 +121,24 @@ def filled(text: str, name: str, content: str) -> str:
     return replaced
 
 
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
 def main() -> int:
     """Write or check every generated table."""
-    stale = list[str]()
+    fresh = dict[str, str]()
     for file, parts in GENERATED.items():
-        path = ROOT / file
-        old = path.read_text(encoding="utf-8")
-        new = old
+        fresh[file] = (ROOT / file).read_text(encoding="utf-8")
         for name, make in parts.items():
-            new = filled(new, name, make())
-        if new != old and "--check" in sys.argv:
-            stale.append(file)
-        elif new != old:
-            path.write_text(new, encoding="utf-8")
+            fresh[file] = filled(fresh[file], name, make())
+    fresh |= {file: picture(study) for file, study in PICTURES.items()}
+    stale = [file for file, text in fresh.items() if _read(ROOT / file) != text]
+    if "--check" not in sys.argv:
+        for file in stale:
+            (ROOT / file).parent.mkdir(parents=True, exist_ok=True)
+            (ROOT / file).write_text(fresh[file], encoding="utf-8")
+        return 0
     if stale:
         sys.stderr.write(f"stale: {', '.join(stale)}; run: python scripts/tables.py\n")
     return bool(stale)

@@ -10,9 +10,10 @@ from world import World, pilot, plan, single
 from potentiate.errors import Refused
 from potentiate.models.reference import find
 from potentiate.study.budget import CUTS, cost, fitted, forecast
+from potentiate.study.declaration import Declaration, read_declaration, write_declaration
 from potentiate.study.ledger import Ledger
 from potentiate.study.plan import plan_from_json
-from potentiate.study.planning import OPTIONS, STANDARD, Declaration, candidate, open_study
+from potentiate.study.planning import OPTIONS, STANDARD, candidate, open_study
 from potentiate.study.reading import read_study
 from potentiate.techniques import TECHNIQUES
 
@@ -122,3 +123,29 @@ def test_a_folder_without_a_study_is_refused(tmp_path):
 def test_a_damaged_plan_is_refused():
     with pytest.raises((Refused, ValueError)):
         plan_from_json({"kind": "plan", "digest": "x", "workload": "w"})
+
+
+def test_a_declaration_is_a_file_that_reads_back_equal(tmp_path):
+    asked = Declaration(
+        "cnn/digits", "test", "quick", ("one-cycle",), {"epochs": 3}, 0.003, 7200.0, 8
+    )
+    path = write_declaration(tmp_path / "study.toml", asked)
+    assert read_declaration(path) == asked
+    assert 'budget = "120m"' in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("workload = ", "not valid TOML"),
+        ("profile = 'quick'", "names no workload"),
+        ("workload = 'cnn/digits'\nprofil = 'quick'", "did you mean 'profile'"),
+        ("workload = 'cnn/digits'\nprofile = 'slow'", "profile = 'slow' is refused"),
+        ("workload = 'cnn/digits'\nbudget = 'soon'", "not a time"),
+    ],
+)
+def test_a_bad_declaration_is_refused_in_one_sentence(tmp_path, content, told):
+    path = tmp_path / "study.toml"
+    path.write_text(content)
+    with pytest.raises(Refused, match=told):
+        read_declaration(path)

@@ -19,7 +19,10 @@ def register(app: typer.Typer) -> None:
 
 def study(
     workload: Annotated[
-        str, typer.Argument(help="A name of 'potentiate list workloads', or file.py:attribute.")
+        str,
+        typer.Argument(
+            help="A name of 'potentiate list workloads', file.py:attribute, or study.toml."
+        ),
     ],
     names: Annotated[list[str] | None, typer.Argument(help="Further techniques of --test.")] = None,
     baseline_only: Annotated[
@@ -72,9 +75,16 @@ def study(
 
     The same command goes on where an interrupted study stopped.
     """
-    from potentiate.cli.studying import declared, investigated
+    from potentiate.cli.studying import declared, from_file, investigated
 
     asked = [*(test or []), *(names or [])]
+    if workload.endswith(".toml"):
+        given = {
+            "--baseline-only": baseline_only, "--test": asked, "--full": full, "--budget": budget,
+            "--margin": margin, "--seeds": seeds, "--epochs": epochs, "--set": setting,
+        }  # fmt: skip
+        declaration = from_file(Path(workload), [key for key, value in given.items() if value])
+        return investigated(declaration, out, plan_only=plan_only)
     declaration = declared(
         workload, asked, setting or [], epochs, budget, margin,
         mode=_mode(baseline_only=baseline_only, test=bool(test), full=full, names=names or []),

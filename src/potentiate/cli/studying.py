@@ -18,18 +18,23 @@ from potentiate.cli.train import changes
 from potentiate.errors import Refused
 from potentiate.machine import busy_cores, fingerprint, usable_cores
 from potentiate.study.budget import cost
+from potentiate.study.declaration import (
+    Declaration,
+    located,
+    points,
+    read_declaration,
+    seconds,
+)
 from potentiate.study.ledger import Ledger
 from potentiate.study.numbers import duration
 from potentiate.study.nursery import Nursery
 from potentiate.study.plan import Plan
-from potentiate.study.planning import Declaration, open_study
+from potentiate.study.planning import open_study
 from potentiate.study.procedure import investigate
 from potentiate.study.record import Record
 
 QUIET = 0.3
 """Cores that other programs may use before a study warns."""
-
-UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 def declared(
@@ -54,7 +59,7 @@ def declared(
 
         rest["device"] = "cuda" if torch.cuda.is_available() else "cpu"
     return Declaration(
-        workload=_absolute(workload),
+        workload=located(workload),
         tests=tuple(tests),
         recipe=recipe,
         budget=None if budget is None else seconds(budget),
@@ -63,45 +68,15 @@ def declared(
     )
 
 
-def _absolute(workload: str) -> str:
-    """A workload file is found from any folder later."""
-    path, colon, attribute = workload.rpartition(":")
-    name = path if colon else attribute
-    return (
-        f"{Path(name).resolve()}:{attribute if colon else 'workload'}"
-        if name.endswith(".py")
-        else workload
-    )
+def from_file(path: Path, typed: Sequence[str]) -> Declaration:
+    """Return the study that a TOML file declares.
 
-
-def seconds(text: str) -> float:
-    """Return the seconds of "90s", "30m" or "1.5h".
-
-    Example:
-        >>> seconds("1.5h")
-        5400.0
+    Raises:
+        Refused: Options were typed that the file already decides.
     """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
-    if match is None or float(match[1]) == 0:
-        raise Refused(
-            f"--budget {text!r} is not a time; write a number and s, m or h, for example 30m"
-        )
-    return float(match[1]) * UNITS[match[2]]
-
-
-def points(text: str) -> float:
-    """Return the margin of "0.5pp" (percentage points) or of a plain number in the metric's unit.
-
-    Example:
-        >>> points("0.3pp")
-        0.003
-    """
-    match = re.fullmatch(r"(\d*\.?\d+)(pp)?", text.strip())
-    if match is None or float(match[1]) == 0:
-        raise Refused(
-            f"--margin {text!r} is not a margin; write points such as 0.5pp, or a number above 0"
-        )
-    return round(float(match[1]) / 100, 12) if match[2] else float(match[1])
+    if typed:
+        raise Refused(f"{path} declares the study; leave {', '.join(typed)} out, or edit the file")
+    return read_declaration(path)
 
 
 def default_folder(declaration: Declaration) -> Path:

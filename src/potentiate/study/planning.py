@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from potentiate import __version__
@@ -14,6 +14,7 @@ from potentiate.machine import fingerprint
 from potentiate.models.reference import find
 from potentiate.study.blocks import BASELINE
 from potentiate.study.budget import fitted
+from potentiate.study.declaration import FILE, Declaration, write_declaration
 from potentiate.study.ledger import Ledger
 from potentiate.study.plan import Candidate, Plan, plan_from_json, plan_to_json
 from potentiate.study.record import Record, Request
@@ -87,23 +88,6 @@ PROFILES: dict[str, dict[str, Any]] = {
 }
 
 
-@dataclass(frozen=True)
-class Declaration:
-    """What a person asked for; the same words find the same study again."""
-
-    workload: str
-    mode: str = "full"
-    profile: str = "standard"
-    tests: tuple[str, ...] = ()
-    recipe: dict[str, Any] = field(default_factory=dict[str, Any])
-    margin: float | None = None
-    budget: float | None = None
-    seeds: int | None = None
-    seed: int = 0
-    device: str = "cpu"
-    threads: int | None = None
-
-
 def open_study(
     declaration: Declaration,
     ledger: Ledger,
@@ -138,6 +122,8 @@ def open_study(
         _check_tests(declaration)
         ledger.append(asked)
         ledger.append({"kind": "machine", "facts": fingerprint()})
+        if ledger.path is not None:
+            write_declaration(ledger.path.parent / FILE, declaration)
     pilot = ledger(_pilot_request(declaration))
     if pilot.status != "ok":
         raise Refused(f"the baseline of '{workload.name}' does not run: {pilot.reason}")

@@ -85,7 +85,9 @@ def levers(plan: Plan, singles: Singles) -> list[Candidate]:
             continue
         if judgement.verdict in (Verdict.FASTER_WORSE, Verdict.FAILED, Verdict.SLOWER):
             continue
-        if _same_work(probe, singles.probes[BASELINE]) and judgement.time.estimate <= WORTH:
+        # Not only what gains for sure: a small lever counts for more once the large ones are pulled.
+        may_gain = judgement.time.low <= WORTH and judgement.time.estimate <= 1.0
+        if _same_work(probe, singles.probes[BASELINE]) and may_gain:
             gains[arm] = judgement.time.estimate
     chosen = list[Candidate]()
     for arm in sorted(gains, key=gains.__getitem__):

@@ -1,0 +1,137 @@
+"""What a person asks of a study, as words on the command line or as a TOML file."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from potentiate.errors import Refused, unknown
+
+UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+FILE = "study.toml"
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """A study as it was asked for; the same words find the same study again.
+
+    Attributes:
+        workload: A name of the table, or "file.py:attribute".
+        mode: "full" tries everything alone and combined, "test" the named techniques, "baseline-only" nothing.
+        profile: How many techniques and blocks.
+        tests: Technique specs, for mode "test".
+        recipe: Settings of the baseline that differ from the workload's own.
+        margin: Loss of quality that counts as equal, in the metric's unit; None: the workload's own.
+        budget: Seconds that the plan is cut to; None cuts nothing.
+        seeds: Full paired runs in place of the looks; None keeps the looks.
+        seed: First seed.
+        device: "cpu" or "cuda".
+        threads: Threads of every run; None leaves it to PyTorch.
+    """
+
+    workload: str
+    mode: Literal["full", "test", "baseline-only"] = "full"
+    profile: Literal["quick", "standard", "thorough"] = "standard"
+    tests: tuple[str, ...] = ()
+    recipe: dict[str, Any] = field(default_factory=dict[str, Any])
+    margin: Annotated[float, Field(gt=0)] | None = None
+    budget: Annotated[float, Field(gt=0)] | None = None
+    seeds: Annotated[int, Field(ge=3, le=100)] | None = None
+    seed: Annotated[int, Field(ge=0)] = 0
+    device: Literal["cpu", "cuda"] = "cpu"
+    threads: Annotated[int, Field(ge=1)] | None = None
+
+
+def seconds(text: str) -> float:
+    """Return the seconds of "90s", "30m" or "1.5h".
+
+    Raises:
+        Refused: It is no such text.
+
+    Example:
+        >>> seconds("1.5h")
+        5400.0
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
+    if match is None or float(match[1]) == 0:
+        raise Refused(
+            f"the budget {text!r} is not a time; write a number and s, m or h, for example 30m"
+        )
+    return float(match[1]) * UNITS[match[2]]
+
+
+def points(text: str) -> float:
+    """Return the margin of "0.5pp" (percentage points) or of a plain number in the metric's unit.
+
+    Raises:
+        Refused: It is no such text.
+
+    Example:
+        >>> points("0.3pp")
+        0.003
+    """
+    match = re.fullmatch(r"(\d*\.?\d+)(pp)?", text.strip())
+    if match is None or float(match[1]) == 0:
+        raise Refused(
+            f"the margin {text!r} is not one; write points such as 0.5pp, or a number above 0"
+        )
+    return round(float(match[1]) / 100, 12) if match[2] else float(match[1])
+
+
+def located(workload: str) -> str:
+    """Return a workload file by its full path, so that it is found from any folder later."""
+    path, colon, attribute = workload.rpartition(":")
+    name = path if colon else attribute
+    if not name.endswith(".py"):
+        return workload
+    return f"{Path(name).resolve()}:{attribute if colon else 'workload'}"
+
+
+def write_declaration(path: Path, declaration: Declaration) -> Path:
+    """Write what was asked as TOML; `read_declaration` gives it back equal."""
+    import tomli_w
+
+    default = Declaration("")
+    asked = {k: v for k, v in asdict(declaration).items() if v != getattr(default, k)}
+    if declaration.budget is not None:
+        asked["budget"] = f"{declaration.budget / 60:g}m"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(tomli_w.dumps(asked), encoding="utf-8")
+    return path
+
+
+def read_declaration(path: Path) -> Declaration:
+    """Return the study that a TOML file declares.
+
+    Raises:
+        Refused: No such file, not TOML (with the line), an unknown key (with the nearest), or a value
+            that breaks its rule.
+    """
+    try:
+        asked = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise Refused(f"{path} cannot be read ({error.strerror}); check the path") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Refused(f"{path} is not valid TOML: {error}; mend that line") from None
+    known = [f.name for f in fields(Declaration)]
+    for key in asked:
+        if key not in known:
+            raise unknown(f"key of {path}", key, known)
+    if "workload" not in asked:
+        raise Refused(f'{path} names no workload; add a line such as workload = "cnn/digits"')
+    for key, read in (("budget", seconds), ("margin", points)):
+        if isinstance(asked.get(key), str):
+            asked[key] = read(asked[key])
+    try:
+        declared = TypeAdapter(Declaration).validate_python(asked)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise Refused(
+            f"{path}: {first['loc'][0]} = {first['input']!r} is refused: {first['msg'].lower()}; mend that line"
+        ) from None
+    return declared
