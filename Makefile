@@ -31,7 +31,8 @@ check: $(VENV)/.dev $(VENV)/.test
 	$(BIN)/python scripts/tables.py --check
 
 bench: $(VENV)/.bench
-	$(BIN)/python -m pytest -q benchmarks
+	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/overhead.py
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format $(TIDY_PATHS)

@@ -49,6 +49,8 @@ def results() -> str:
             with_span(speedup(best.versus_control))
             if best.versus_control
             else "is training shorter"
+            if best.arm == found.control
+            else "which loses quality"
         )
         rows.append(
             f"| {link} | {duration(typical)} | {duration(best.seconds)}, {quality(best.quality, plan.metric)} | "

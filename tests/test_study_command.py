@@ -100,6 +100,9 @@ def test_the_same_command_again_runs_nothing(studied, place):
 
 def test_the_recommended_command_is_replayed_and_remembered(studied, place):
     folder, _ = studied
+    interrupted = folder / "replays" / "1-seed-50000"
+    interrupted.mkdir(parents=True)
+    (interrupted / "metrics.jsonl").write_text("")
     for number in (1, 2):
         done = run("replay", str(folder), cwd=place)
         assert done.returncode in (0, 1), done.stderr

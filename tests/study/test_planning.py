@@ -96,8 +96,28 @@ def test_another_question_in_the_same_folder_is_refused(tmp_path):
 
 def test_a_margin_below_one_test_example_is_refused(tmp_path):
     asked = Declaration("cnn/digits", margin=0.00001)
-    with pytest.raises(Refused, match="less than one of the 10000 test examples"):
+    with pytest.raises(Refused, match="less than one of the 5000 examples"):
         open_study(asked, Ledger(tmp_path, World()))
+
+
+def test_a_margin_below_one_validation_example_is_refused_before_the_study(tmp_path):
+    with pytest.raises(Refused, match="less than one of the 60 examples"):
+        open_study(Declaration("cnn/digits"), Ledger(tmp_path, World(validation=60)))
+
+
+def test_a_small_job_without_a_margin_gets_one_it_can_be_judged_by(tmp_path):
+    job = tmp_path / "job.py"
+    job.write_text(
+        "import torch\nfrom torch import nn\nfrom potentiate import supervised\n"
+        "data = torch.randn(600, 4), torch.randint(0, 2, (600,))\n"
+        "workload = supervised('job/small', lambda: nn.Linear(4, 2), data)\n"
+    )
+    asked = Declaration(f"{job}:workload")
+    made, _ = open_study(asked, Ledger(tmp_path / "study", World(validation=60)))
+    assert made.margin == pytest.approx(1.5 / 60)
+    job.write_text(job.read_text() + "# edited\n")
+    with pytest.raises(Refused, match="another file"):
+        open_study(asked, Ledger(tmp_path / "study", World(validation=60)))
 
 
 def test_an_unknown_technique_is_refused_before_anything_runs(tmp_path):
@@ -121,7 +141,7 @@ def test_a_folder_without_a_study_is_refused(tmp_path):
 
 
 def test_a_damaged_plan_is_refused():
-    with pytest.raises((Refused, ValueError)):
+    with pytest.raises(Refused, match="edited"):
         plan_from_json({"kind": "plan", "digest": "x", "workload": "w"})
 
 

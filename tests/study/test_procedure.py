@@ -32,12 +32,14 @@ def verdicts(findings) -> dict[str, Verdict]:
 def test_techniques_that_do_nothing_are_never_recommended_more_than_one_time_in_twenty():
     # The control is switched off by its quality, so that only the nulls can be recommended.
     nulls = [single(f"null-{i}") for i in range(15)]
-    claimed = 0
+    claimed = alone = 0
     for seed in range(WORLDS):
         world = World(drift=0.03, slope=0.02, seed=seed)
         found = study(world, *nulls, lengths=(1.0,), top=1, confirm_looks=(6,))
         claimed += found.best is not None
+        alone += Verdict.FASTER_EQUAL in verdicts(found).values()
     assert claimed <= WORLDS * 0.05
+    assert alone <= WORLDS * 0.10  # the table of singles holds its own, looser level
 
 
 def test_a_planted_speed_up_of_five_percent_is_found_and_recommended():
@@ -180,7 +182,7 @@ def test_a_torn_last_line_is_made_again_and_damage_before_it_is_refused(tmp_path
     investigate(asked, pilot(world), again, {})
     assert path.read_bytes().count(b"\n") == content.count(b"\n")
     path.write_bytes(content[:100] + b"#\n" + content[100:])
-    with pytest.raises(Refused, match="line 1"):
+    with pytest.raises(Refused, match="line 1 is damaged"):
         Ledger(tmp_path, world)
 
 
@@ -225,3 +227,37 @@ def test_named_techniques_are_confirmed_alone_and_together():
     assert {row.arm for row in result.confirmation} >= {"a", "b", "a + b"}
     assert result.best is not None
     assert result.best.arm == "a + b"
+
+
+def test_a_finalist_that_only_trains_shorter_is_a_control_not_a_find():
+    world = World(slope=0.0, quality_noise=0.0005)
+    result = study(world, single("null", "semantics"), lengths=(0.27,), top=1, controls=(0.5,))
+    assert result.best is not None
+    assert result.best.arm == result.control == "short-schedule:factor=0.27"
+    assert "simply training shorter" in result.best_claim
+
+
+def test_a_control_whose_quality_is_unproven_must_still_be_beaten():
+    # Quality is so noisy that nothing about the controls is shown; the combination is as fast as one.
+    effects = {"swap": Effect(step=0.5, quality=0.05)}
+    world = World(effects=effects, slope=0.0, quality_noise=0.01)
+    result = study(
+        world, single("swap", "semantics"), lengths=(1.0,), top=1, controls=(0.5,), looks=(9,)
+    )
+    assert result.control == "short-schedule:factor=0.5"
+    assert result.best is None
+
+
+def test_a_workload_that_fails_a_check_is_not_studied():
+    with pytest.raises(Refused, match=r"fails a check .* repeats \(as told\)"):
+        study(World(sound=False), single("null"))
+
+
+def test_interactions_are_told_with_their_uncertainty():
+    effects = {"a": Effect(step=0.8), "b": Effect(step=0.85)}
+    world = World(effects=effects, together={frozenset({"a", "b"}): 1.2}, noise=0.01)
+    result = study(world, single("a"), single("b"))
+    assert len(result.interactions) == 1
+    *_, interval = result.interactions[0]
+    assert interval.low > 1.0
+    assert interval.low < 1.2 < interval.high

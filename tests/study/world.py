@@ -43,6 +43,8 @@ class World:
     slope: float = 0.005
     seed: int = 0
     runs: int = 0
+    sound: bool = True
+    validation: int = 5_000
 
     def __post_init__(self) -> None:
         self.rng = np.random.default_rng(self.seed)
@@ -55,7 +57,7 @@ class World:
             0.95 * self.level + self.drift * math.sqrt(1 - 0.95**2) * self.rng.standard_normal()
         )
         if request.mode == "sanity":
-            return Record(request, checks=[("holds", True, "by construction")], wall=1.0)
+            return Record(request, checks=[("repeats", self.sound, "as told")], wall=1.0)
         names = list(request.techniques)
         effects = [self.effect(spec) for spec in names]
         if any(self.rng.random() < effect.crash for effect in effects):
@@ -97,7 +99,7 @@ class World:
             },
             trace=[1.0 + sum(effect.trace for effect in effects)] * 50,
             weights="w",
-            sizes={"train": 10_000, "validation": 5_000, "test": 10_000},
+            sizes={"train": 10_000, "validation": self.validation, "test": 10_000},
             wall=startup + done * step + 0.2,
             when=f"2026-01-01T{self.runs // 3600 % 24:02}:{self.runs // 60 % 60:02}:{self.runs % 60:02}Z",
         )

@@ -113,6 +113,8 @@ def investigated(declaration: Declaration, out: Path | None, *, plan_only: bool)
             )
         live.say("a pilot run of the baseline")
         plan, pilot = open_study(declaration, ledger, live.forecast)
+        nursery.patience = max(600.0, 20.0 * pilot.total)
+        live.spent = ledger.spent
         _same_machine(ledger, folder)
         if plan_only:
             return 0

@@ -47,6 +47,8 @@ def _module(path: Path) -> Any:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    if str(path.parent) not in sys.path:
+        sys.path.insert(0, str(path.parent))  # the job may import what lies beside it
     sys.modules[name] = module  # dataclasses and worker processes look their module up by name
     try:
         spec.loader.exec_module(module)

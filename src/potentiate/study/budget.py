@@ -85,7 +85,7 @@ def _fewer_quality_pairs(plan: Plan) -> tuple[Plan, str] | None:
     if plan.looks[0] <= 3:
         return None
     return replace(plan, looks=(3,)), (
-        "techniques alone are trained in full on 3 seeds only: their quality stays unproven until the confirmation"
+        "techniques alone are trained in full on 3 seeds only: most of their quality stays unproven"
     )
 
 
@@ -101,10 +101,11 @@ def _fewer_techniques(plan: Plan) -> tuple[Plan, str] | None:
 def _fewer_options(plan: Plan) -> tuple[Plan, str] | None:
     if len(plan.options) <= 4 and plan.rounds <= 2:
         return None
-    dropped = ", ".join(c.arm for c in plan.options[5:]) or "none"
+    dropped = ", ".join(c.arm for c in plan.options[5:])
+    without = f", without: {dropped}" if dropped else ""
     return replace(
         plan, options=plan.options[:5], rounds=2
-    ), f"two rounds of recipe search, without: {dropped}"
+    ), f"two rounds of recipe search{without}"
 
 
 def _one_option_block(plan: Plan) -> tuple[Plan, str] | None:

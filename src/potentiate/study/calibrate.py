@@ -21,8 +21,8 @@ def measure_noise(plan: Plan, ask: Ask) -> Noise:
     """Compare the baseline with itself; where the order matters, once more with a discarded run per block."""
     noise = _noise(plan, ask, "noise", warmed=False)
     suspicious = (
-        abs(noise.order_effect) > ORDER_LIMIT
-        and not noise.interval.low <= 1.0 <= noise.interval.high
+        abs(noise.order_effect) > max(ORDER_LIMIT, noise.log_sd)
+        or not noise.interval.low <= 1.0 <= noise.interval.high
     )
     return _noise(plan, ask, "noise again", warmed=True) if suspicious else noise
 

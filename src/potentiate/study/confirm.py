@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from potentiate.study.blocks import (
     BASELINE,
+    Arms,
     Ask,
     Block,
     affordable,
@@ -20,7 +20,7 @@ from potentiate.study.findings import ArmResult
 from potentiate.study.interval import Interval
 from potentiate.study.plan import Plan
 from potentiate.study.record import Record
-from potentiate.study.search import label
+from potentiate.study.search import label, name, shortened
 from potentiate.study.singles import describe, median, resolution
 from potentiate.study.statistics import holm, look_alpha, ratio_interval
 from potentiate.study.verdict import Judgement, Verdict, judge, unmeasured
@@ -37,10 +37,23 @@ class Confirmation:
     best: ArmResult | None = None
 
 
-def control_arms(plan: Plan) -> dict[str, tuple[str, ...]]:
-    """The baseline on shares of its schedule: what anybody gets by just training less."""
-    specs = [f"short-schedule:factor={share:g}" for share in sorted(plan.controls, reverse=True)]
-    return {spec: (spec,) for spec in specs}
+def control_arms(
+    plan: Plan, finalists: Iterable[tuple[str, ...]] = ()
+) -> dict[str, tuple[str, ...]]:
+    """The baseline on shares of its schedule, from long to short: what anybody gets by training less.
+
+    A finalist that does nothing else is one more of them.
+    """
+    shares = {share for techniques in finalists if (share := share_alone(techniques)) is not None}
+    specs = [shortened((), share) for share in sorted({*plan.controls, *shares}, reverse=True)]
+    return {label(techniques): techniques for techniques in specs}
+
+
+def share_alone(techniques: Sequence[str]) -> float | None:
+    """The share of the schedule, if a shorter schedule is all that `techniques` do."""
+    if len(techniques) != 1 or name(techniques[0]) != "short-schedule":
+        return None
+    return float(techniques[0].partition("factor=")[2])
 
 
 def confirm(
@@ -61,12 +74,9 @@ def confirm(
         warmed: Whether a discarded run opens each block.
     """
     found = Confirmation()
-    controls = control_arms(plan)
-    own = {
-        label(techniques): techniques
-        for techniques in finalists
-        if label(techniques) not in controls
-    }
+    controls = control_arms(plan, finalists)
+    own = {label(t): t for t in finalists if share_alone(t) is None}
+    evidence = {label(techniques): kind for techniques, kind in finalists.items()}
     arms = {BASELINE: (), **controls, **own}
     seen, waiting = 0, list(arms)
     for look in plan.confirm_looks:
@@ -75,19 +85,19 @@ def confirm(
             plan, ask, "confirm", chosen, range(seen, look), test=True, warmed=warmed
         )
         seen = look
-        judgements = _judgements(plan, found.blocks, list(controls), list(own))
-        found.control = _control(judgements, list(controls))
-        waiting = _waiting(judgements, waiting, found.control, list(own))
+        found.rows = _rows(plan, found, arms, evidence, probes, controls, own)
+        waiting = _waiting(found, waiting, controls, own)
         coming = [number for number in plan.confirm_looks if number > look]
         last = [record for arm, record in found.blocks[-1].items() if arm in waiting]
         if len(waiting) < 2 or not coming or not affordable(plan, ask, coming[0] - look, last):
             break
-    _conclude(plan, found, arms, finalists, probes, list(own))
+    claimed = [row for row in found.rows if _holds(row, found.control, own)]
+    found.best = min(claimed, key=lambda row: row.seconds, default=None)
     return found
 
 
 def _judgements(
-    plan: Plan, blocks: Sequence[Block], controls: Sequence[str], own: Sequence[str]
+    plan: Plan, blocks: Sequence[Block], controls: Collection[str], own: Collection[str]
 ) -> dict[str, Judgement]:
     """Judge controls one by one and finalists together, so that any false claim has chance alpha."""
 
@@ -118,17 +128,46 @@ def _judge(plan: Plan, blocks: Sequence[Block], arm: str, alpha: float) -> Judge
     )
 
 
-def _control(judgements: Mapping[str, Judgement], controls: Sequence[str]) -> str | None:
-    """The shortest control (they are listed from long to short) that is itself not inferior."""
+def _rows(
+    plan: Plan,
+    found: Confirmation,
+    arms: Arms,
+    evidence: Mapping[str, str],
+    probes: Mapping[str, Record],
+    controls: Collection[str],
+    own: Collection[str],
+) -> list[ArmResult]:
+    """The confirmation table as the blocks so far have it; the control that counts is noted."""
+    judgements = _judgements(plan, found.blocks, controls, own)
+    found.control = _control(judgements, controls)
+    adjusted = holm({arm: judgements[arm].p_claim for arm in own})
+    # Beating the control is one more part of the same claim, so it owes the same level.
+    alpha = look_alpha(plan.confirm_looks, plan.alpha / max(1, len(own)))
+    rows = list[ArmResult]()
+    for arm, judgement in judgements.items():
+        mine = [block for block in found.blocks if arm in block]
+        kind = evidence.get(arm, "semantics")
+        row = ArmResult(arm, arms[arm], kind, judgement, p_adjusted=adjusted.get(arm))
+        row = describe(plan, row, mine, probes, with_quality=True)
+        rows.append(replace(row, versus_control=_versus(found.control, mine, arm, alpha)))
+    return rows
+
+
+def _control(judgements: Mapping[str, Judgement], controls: Collection[str]) -> str | None:
+    """The shortest control that is itself not inferior; they are listed from long to short.
+
+    Where none is proven, the longest that was not shown to be worse stands in: quality that is merely
+    unproven is no proof that training shorter costs any.
+    """
     equal = [c for c in controls if judgements[c].verdict is Verdict.FASTER_EQUAL]
-    return equal[-1] if equal else None
+    if equal:
+        return equal[-1]
+    lost = (Verdict.FASTER_WORSE, Verdict.FAILED)
+    return next((c for c in controls if judgements[c].verdict not in lost), None)
 
 
 def _waiting(
-    judgements: Mapping[str, Judgement],
-    waiting: Sequence[str],
-    control: str | None,
-    own: Sequence[str],
+    found: Confirmation, waiting: Sequence[str], controls: Collection[str], own: Collection[str]
 ) -> list[str]:
     """Arms with an open question; baseline and control stay as long as any finalist is open."""
     answered = (
@@ -138,41 +177,20 @@ def _waiting(
         Verdict.FAILED,
         Verdict.EQUAL,
     )
-    still = [arm for arm in waiting if arm != BASELINE and judgements[arm].verdict not in answered]
+    rows = {row.arm: row for row in found.rows}
+    still = [arm for arm in waiting if arm in rows and rows[arm].judgement.verdict not in answered]
+    still += [arm for arm in own if arm in waiting and _beaten_by_control(rows[arm])]
     if not still:
         return []
-    keep = {
-        BASELINE,
-        *still,
-        *([control] if control else []),
-        *(arm for arm in own if arm in waiting),
-    }
+    keep = {BASELINE, *still, found.control, *(arm for arm in own if arm in waiting)}
     return [arm for arm in waiting if arm in keep]
 
 
-def _conclude(
-    plan: Plan,
-    found: Confirmation,
-    arms: Mapping[str, tuple[str, ...]],
-    finalists: Mapping[tuple[str, ...], str],
-    probes: Mapping[str, Record],
-    own: Sequence[str],
-) -> None:
-    controls = list(control_arms(plan))
-    judgements = _judgements(plan, found.blocks, controls, own)
-    found.control = _control(judgements, controls)
-    evidence = {label(techniques): kind for techniques, kind in finalists.items()}
-    adjusted = holm({arm: judgements[arm].p_claim for arm in own})
-    alpha = look_alpha(plan.confirm_looks, plan.alpha)
-    for arm, judgement in judgements.items():
-        mine = [block for block in found.blocks if arm in block]
-        row = ArmResult(
-            arm, arms[arm], evidence.get(arm, "semantics"), judgement, p_adjusted=adjusted.get(arm)
-        )
-        row = describe(plan, row, mine, probes, with_quality=True)
-        found.rows.append(replace(row, versus_control=_versus(found.control, mine, arm, alpha)))
-    claimed = [row for row in found.rows if _holds(row, found.control, own)]
-    found.best = min(claimed, key=lambda row: row.seconds, default=None)
+def _beaten_by_control(row: ArmResult) -> bool:
+    """Whether it is not shown yet that a combination beats training less."""
+    versus = row.versus_control
+    owes = row.evidence == "semantics" and row.judgement.verdict is Verdict.FASTER_EQUAL
+    return owes and versus is not None and not versus.high < 1.0
 
 
 def _versus(
@@ -184,16 +202,11 @@ def _versus(
     return ratio_interval(ratios, 2.0 * alpha) if ratios else None
 
 
-def _holds(row: ArmResult, control: str | None, own: Sequence[str]) -> bool:
+def _holds(row: ArmResult, control: str | None, own: Collection[str]) -> bool:
     """Whether a row may be recommended: proven, and not beaten by training less.
 
     The control that counts may itself be recommended: then training shorter is what pays.
     """
     if row.judgement.verdict is not Verdict.FASTER_EQUAL:
         return False
-    if row.arm not in own:
-        return row.arm == control
-    if row.evidence != "semantics" or control is None:
-        return True
-    versus = row.versus_control
-    return versus is not None and math.isfinite(versus.high) and versus.high < 1.0
+    return not _beaten_by_control(row) if row.arm in own else row.arm == control

@@ -88,10 +88,12 @@ class Effect:
         estimate: A main effect is the change by switching a factor on, averaged over the others; an
             interaction is what both on together add beyond the sum of the two alone.
         error: Standard error; infinite where no run is left to estimate it.
+        spare: Degrees of freedom of the error.
     """
 
     estimate: float
     error: float
+    spare: int = 0
 
 
 Effects = Mapping[tuple[int, ...], Effect]
@@ -135,7 +137,9 @@ def fit_log_effects(
     return {
         # From -1 to +1 are two units, hence 2 for a main effect and 2 x 2 for an interaction.
         key: Effect(
-            2.0 ** len(key) * float(weights[i]), 2.0 ** len(key) * sd * math.sqrt(inverse[i, i])
+            2.0 ** len(key) * float(weights[i]),
+            2.0 ** len(key) * sd * math.sqrt(inverse[i, i]),
+            spare,
         )
         for i, key in enumerate(keys, start=1)
     }

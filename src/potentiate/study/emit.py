@@ -16,7 +16,11 @@ CONFIG = "best.toml"
 
 def techniques(findings: Findings) -> tuple[str, ...]:
     """Specs of the confirmed combination; none where nothing was confirmed."""
-    return findings.best.techniques if findings.best else ()
+    specs = findings.best.techniques if findings.best else ()
+    threads = findings.plan.threads
+    if threads is None or any(spec.startswith("threads") for spec in specs):
+        return specs
+    return (*specs, f"threads:count={threads}")  # what was measured ran on so many
 
 
 def command(findings: Findings, folder: Path) -> str:

@@ -50,29 +50,26 @@ class Ledger:
             self._read(self.path)
 
     def _read(self, path: Path) -> None:
-        lines = path.read_bytes().split(b"\n")
-        kept = 0
+        *lines, torn = path.read_bytes().split(b"\n")
         for number, line in enumerate(lines, 1):
-            if not line.strip():
-                kept += len(line) + 1
-                continue
-            try:
-                values = json.loads(line)
-            except ValueError:
-                if number == len(lines):
-                    break  # the writer was killed within its last line; that run is made again
-                raise Refused(
-                    f"{path} line {number} is not JSON; restore the file or start a new study"
-                ) from None
-            kept += len(line) + 1
-            if values.get("kind") == "run":
-                record = from_json(values)
-                self.records[record.request.key] = record
-            else:
-                self.facts.append(values)
-        if kept - 1 < path.stat().st_size and self.runner is not None:
+            if line.strip():
+                self._keep(path, number, line)
+        if torn and self.runner is not None:  # the writer was killed within its last line
             with path.open("r+b") as file:
-                file.truncate(kept)
+                file.truncate(path.stat().st_size - len(torn))
+
+    def _keep(self, path: Path, number: int, line: bytes) -> None:
+        try:
+            values: dict[str, Any] = json.loads(line)
+            if values.get("kind") != "run":
+                self.facts.append(values)
+                return
+            record = from_json(values)
+        except (ValueError, AttributeError, TypeError):  # ValidationError is a ValueError
+            raise Refused(
+                f"{path} line {number} is damaged; restore the file or start a new study"
+            ) from None
+        self.records[record.request.key] = record
 
     def __call__(self, request: Request) -> Record:
         """Return the record of `request`, from the evidence or by running it now.

@@ -22,7 +22,7 @@ from types import TracebackType
 from potentiate.study.record import Record, Request, from_json
 
 PATIENCE = 4 * 3600.0
-"""Seconds after which a run that says nothing counts as failed."""
+"""Seconds after which a run that says nothing counts as failed, while nothing is known of its length."""
 
 
 class Nursery:
@@ -34,6 +34,7 @@ class Nursery:
 
     def __init__(self, threads: int | None = None) -> None:
         self.threads = threads
+        self.patience = PATIENCE
         self.template: subprocess.Popen[str] | None = None
         self.folder = TemporaryDirectory(prefix="potentiate-")
 
@@ -73,7 +74,7 @@ class Nursery:
         assert template.stdout is not None
         template.stdin.write(json.dumps({"errors": str(errors), "request": asdict(request)}) + "\n")
         template.stdin.flush()
-        readable, _, _ = select.select([template.stdout], [], [], PATIENCE)
+        readable, _, _ = select.select([template.stdout], [], [], self.patience)
         line = template.stdout.readline() if readable else ""
         if not line:
             self._end()

@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from potentiate.errors import Refused
 
@@ -79,7 +79,7 @@ class Plan:
     noise_blocks: int = 6
     timing_blocks: int = 6
     build_blocks: int = 3
-    screen_blocks: int = 1
+    screen_blocks: int = 2
     option_blocks: int = 2
     rounds: int = 3
     looks: tuple[int, ...] = (6, 9, 13, 20)
@@ -101,7 +101,11 @@ class Plan:
     @property
     def digest(self) -> str:
         """A hash of everything above."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+        return _digest(asdict(self))
+
+
+def _digest(values: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def plan_to_json(plan: Plan) -> dict[str, Any]:
@@ -116,9 +120,13 @@ def plan_from_json(line: dict[str, Any]) -> Plan:
         Refused: The plan does not match its hash: it was edited after it was fixed.
     """
     values = {key: value for key, value in line.items() if key not in ("kind", "digest")}
-    plan = TypeAdapter(Plan).validate_python(values)
-    if plan.digest != line["digest"]:
+    if line.get("digest") != _digest(values):
         raise Refused(
             "the plan in the evidence was edited after it was fixed; restore evidence.jsonl or start a new study"
         )
-    return plan
+    try:
+        return TypeAdapter(Plan).validate_python(values)
+    except ValidationError as error:
+        raise Refused(
+            f"the plan in the evidence is not one ({error.errors()[0]['msg'].lower()}); start a new study"
+        ) from None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 from potentiate import __version__
@@ -83,7 +85,7 @@ PROFILES: dict[str, dict[str, Any]] = {
         "timing_blocks": 10,
         "build_blocks": 5,
         "option_blocks": 3,
-        "screen_blocks": 2,
+        "screen_blocks": 3,
     },
 }
 
@@ -103,7 +105,12 @@ def open_study(
     Raises:
         Refused: The folder holds another study, or nothing can be planned.
     """
-    asked = {"kind": "declaration", **_plain(asdict(declaration))}
+    asked = {
+        "kind": "declaration",
+        **_plain(asdict(declaration)),
+        "version": __version__,
+        "file": _file_digest(declaration.workload),
+    }
     before = ledger.fact("declaration")
     if before is not None and before != asked:
         changed = sorted(key for key in asked if before.get(key) != asked[key])
@@ -127,10 +134,17 @@ def open_study(
     pilot = ledger(_pilot_request(declaration))
     if pilot.status != "ok":
         raise Refused(f"the baseline of '{workload.name}' does not run: {pilot.reason}")
-    plan = fitted(_plan(declaration, workload, pilot), pilot)
+    standard = _standard_margin(workload, pilot, ledger) if declaration.margin is None else 0.0
+    plan = fitted(_plan(declaration, workload, pilot, standard), pilot)
     ledger.append(plan_to_json(plan))
     show(plan, pilot)
     return plan, pilot
+
+
+def _file_digest(workload: str) -> str:
+    """A hash of a user's workload file, so that an edited one is not mixed into old evidence."""
+    path = Path(workload.rpartition(":")[0])
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else ""
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
@@ -157,14 +171,14 @@ def _check_tests(declaration: Declaration) -> None:
         parse(spec)
 
 
-def _plan(declaration: Declaration, workload: Workload, pilot: Record) -> Plan:
+def _plan(declaration: Declaration, workload: Workload, pilot: Record, standard: float) -> Plan:
     singles, options = _arms(declaration)
-    margin = declaration.margin if declaration.margin is not None else _margin(workload, pilot)
-    smallest = 1.0 / max(1, pilot.sizes.get("test", 0))
-    if workload.target.metric == "accuracy" and margin < smallest:
+    margin = declaration.margin if declaration.margin is not None else standard
+    example = _one_example(pilot)
+    if workload.target.metric == "accuracy" and margin < example:
         raise Refused(
-            f"a margin of {100 * margin:g} points is less than one of the {pilot.sizes.get('test', 0)} test "
-            f"examples; choose --margin {100 * smallest:.2g}pp or more"
+            f"a margin of {100 * margin:g} points is less than one of the {round(1 / example)} examples it is "
+            f"judged on; choose --margin {100 * example:.2g}pp or more, or evaluate on more examples"
         )
     short = max(SHORT_STEPS, math.ceil(SHORT_SECONDS / max(1e-6, pilot.step_seconds)))
     if declaration.profile == "quick":
@@ -196,13 +210,30 @@ def _plan(declaration: Declaration, workload: Workload, pilot: Record) -> Plan:
     return plan
 
 
-def _margin(workload: Workload, pilot: Record) -> float:
-    """The workload's own margin, or half a point of accuracy but never less than 1.5 examples, or 1 % of a loss."""
+def _one_example(pilot: Record) -> float:
+    """The smallest step of an accuracy, on the smaller of the two parts that judge."""
+    return 1.0 / max(1, min(pilot.sizes.get("validation", 1), pilot.sizes.get("test", 1)))
+
+
+def _standard_margin(workload: Workload, pilot: Record, ask: Ledger) -> float:
+    """The workload's own margin; or half a point of accuracy, but never less than 1.5 examples.
+
+    Another metric has no such scale: 1 % of what a full run of the baseline reaches counts.
+    """
     if workload.margin is not None:
         return workload.margin
     if workload.target.metric == "accuracy":
-        return max(DEFAULT_ACCURACY_MARGIN, 1.5 / max(1, pilot.sizes.get("test", 1)))
-    return 0.01 * abs(pilot.validation[workload.target.metric])
+        return max(DEFAULT_ACCURACY_MARGIN, 1.5 * _one_example(pilot))
+    full = ask(replace(pilot.request, phase="pilot full", mode="run", max_steps=None))
+    if full.status != "ok":
+        raise Refused(f"the baseline of '{workload.name}' does not run to its end: {full.reason}")
+    margin = 0.01 * abs(full.validation[workload.target.metric])
+    if margin == 0.0:
+        raise Refused(
+            f"{workload.target.metric} is 0 on validation data, so no margin follows from it; "
+            "state one with --margin"
+        )
+    return margin
 
 
 def _arms(declaration: Declaration) -> tuple[Sequence[str], Sequence[str]]:

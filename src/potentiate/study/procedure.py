@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from potentiate.errors import Refused
 from potentiate.study.blocks import BASELINE, Ask, quality, request, run_blocks
 from potentiate.study.calibrate import headroom, measure_noise
 from potentiate.study.confirm import Confirmation, confirm
@@ -58,7 +59,9 @@ def investigate(plan: Plan, pilot: Record, ledger: Ledger, machine: Mapping[str,
 
 
 def _steps(plan: Plan, pilot: Record, ask: Ask, findings: Findings) -> None:
-    findings.checks = ask(request(plan, "sanity", BASELINE, (), mode="sanity")).checks
+    checked = ask(request(plan, "sanity", BASELINE, (), mode="sanity"))
+    findings.checks = checked.checks
+    _refuse_broken(plan, checked)
     noise = findings.noise = measure_noise(plan, ask)
     findings.headroom = headroom(pilot)
     if plan.mode == "baseline-only":
@@ -93,6 +96,18 @@ def _steps(plan: Plan, pilot: Record, ask: Ask, findings: Findings) -> None:
         confirmed.best,
     )
     findings.front = _front(plan, confirmed, singles.probes)
+
+
+def _refuse_broken(plan: Plan, checked: Record) -> None:
+    """Comparing runs of a broken workload would cost the budget and mean nothing."""
+    broken = [f"{what} ({detail})" for what, holds, detail in checked.checks if not holds]
+    if checked.status != "ok":
+        broken.append(checked.reason)
+    if broken:
+        raise Refused(
+            f"the workload '{plan.workload}' fails a check that a study rests on: {'; '.join(broken)}; "
+            "mend it and start a new study"
+        )
 
 
 def _baseline_only(plan: Plan, ask: Ask, findings: Findings) -> None:
@@ -146,7 +161,7 @@ def _front(plan: Plan, confirmed: Confirmation, probes: Mapping[str, Record]) ->
             step = flops["matmul"] + flops["elementwise"]
         samples[arm] = {
             "seconds": [r.total for r in records],
-            "memory": [float(r.peak_memory) for r in records],
+            "memory": [float(r.memory) for r in records],
             "flops": [step * r.steps for r in records],
             "quality": [quality(plan, r) for r in records],
         }
@@ -210,6 +225,8 @@ def claim(findings: Findings) -> str:
     if best.versus_control is not None:
         control = speedup(best.versus_control)
         text += f", and {control.estimate:.2f}x faster ({control.low:.2f} to {control.high:.2f}) than training shorter"
+    elif best.evidence == "semantics":
+        text += "; training shorter did not keep the quality"
     return f"{text}; confirmed on {best.runs} fresh seeds."
 
 

@@ -57,7 +57,7 @@ class Record:
         status: "failed" counts in every comparison (as infinite time), "inapplicable" says why in `reason`.
         settled: Techniques as they were decided, for example the batch size that was found.
         steps: Steps done; `declared_steps` is the whole schedule of this arm.
-        seconds: Parts of the run: setup, warmup, training, evaluation, test, other; they sum to `wall`.
+        seconds: Parts of the run: setup, warmup, training, evaluation, test, other.
         step_seconds: Steady time of a step (mean of the middle 80 %).
         evaluation_seconds: Time of one evaluation.
         validation: Metrics of the last evaluation; `history` holds all of them.
@@ -105,6 +105,11 @@ class Record:
     def startup(self) -> float:
         """Seconds before the first step that counts."""
         return self.seconds.get("setup", 0.0) + self.seconds.get("warmup", 0.0)
+
+    @property
+    def memory(self) -> int:
+        """Peak bytes where the training lives: what the device reserved, else the process."""
+        return (self.device_memory or {}).get("reserved", 0) or self.peak_memory
 
     @property
     def total(self) -> float:

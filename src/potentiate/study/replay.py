@@ -9,6 +9,7 @@ import sys
 import time
 import tomllib
 from dataclasses import asdict
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +40,13 @@ def replay(folder: Path, ledger: Ledger, seed: int | None = None) -> Replay:
     The result is appended to the evidence and returned.
 
     Raises:
-        Refused: The study has not recommended anything yet, or the run was refused.
+        Refused: The folder holds no prediction yet, or the run was refused.
     """
     expected = _expected(folder / CONFIG)
     done = read_replays(ledger)
     chosen = FIRST_SEED + len(done) if seed is None else seed
-    out = folder / "replays" / f"{len(done) + 1}-seed-{chosen}"
+    names = (folder / "replays" / f"{number}-seed-{chosen}" for number in count(len(done) + 1))
+    out = next(name for name in names if not name.exists())  # one that was interrupted stays
     end = _run(folder / CONFIG, chosen, out)
     metric, spent = expected["metric"], sum(end["seconds"].get(part, 0.0) for part in PARTS)
     quality = end["test"][metric]
@@ -70,16 +72,16 @@ def _expected(path: Path) -> dict[str, Any]:
     try:
         origin = tomllib.loads(path.read_text(encoding="utf-8"))["study"]
         seconds, quality = origin["predicted_seconds"], origin["predicted_quality"]
-    except (OSError, tomllib.TOMLDecodeError, KeyError):
+        return {
+            "seconds": (seconds["low"], seconds["high"]),
+            "quality": (quality["low"], quality["high"]),
+            "metric": quality["metric"],
+        }
+    except (OSError, ValueError, KeyError, TypeError):  # TOML and UTF-8 errors are ValueErrors
         raise Refused(
             f"{path} holds no prediction to replay; let the study finish, or rebuild it with "
             f"'potentiate report {path.parent}'"
         ) from None
-    return {
-        "seconds": (seconds["low"], seconds["high"]),
-        "quality": (quality["low"], quality["high"]),
-        "metric": quality["metric"],
-    }
 
 
 def _run(config: Path, seed: int, out: Path) -> dict[str, Any]:

@@ -9,7 +9,6 @@ import torch
 from torch import nn
 
 from potentiate.engine import train
-from potentiate.errors import Refused
 from potentiate.events import Started, Stepped
 from potentiate.steps import GradientStep
 from potentiate.techniques.base import Technique
@@ -38,8 +37,8 @@ def check(
     for what, holds in asked.items():
         try:
             passed, detail = holds(workload, techniques, seed, device)
-        except Refused as reason:
-            passed, detail = False, str(reason)
+        except Exception as error:  # whatever a workload raises is an answer
+            passed, detail = False, f"{type(error).__name__}: {error}".splitlines()[0]
         results.append((what, passed, detail))
     return results
 

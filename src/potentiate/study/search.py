@@ -14,6 +14,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from scipy.special import stdtrit
+
 from potentiate.errors import Refused
 from potentiate.study.blocks import (
     BASELINE,
@@ -25,7 +27,13 @@ from potentiate.study.blocks import (
     run_blocks,
     time_ratios,
 )
-from potentiate.study.design import fit_log_effects, fold_over, full_factorial, plackett_burman_12
+from potentiate.study.design import (
+    Effect,
+    fit_log_effects,
+    fold_over,
+    full_factorial,
+    plackett_burman_12,
+)
 from potentiate.study.findings import Trial
 from potentiate.study.plan import Candidate, Plan
 from potentiate.study.record import Record
@@ -37,7 +45,15 @@ WORTH = 0.99
 """An addition must bring the time below this share of what it was, a member must earn as much."""
 ADOPT = 0.05
 """Least gain, in units of log time, for which the recipe is changed."""
-FACTORIAL_UP_TO = 3
+FACTORIAL_UP_TO = 4
+SUSPECTS = (
+    {"compile", "mixed-precision"},
+    {"compile", "activation-checkpointing"},
+    {"compile", "batch-size"},
+    {"mixed-precision", "batch-size"},
+    {"mixed-precision", "channels-last"},
+)
+"""Pairs whose interaction is estimated where there are too many levers to estimate all of them."""
 MOST_FACTORS = 11
 """As many as the Plackett-Burman design of 12 runs holds; the rest gained least alone."""
 
@@ -85,9 +101,7 @@ def levers(plan: Plan, singles: Singles) -> list[Candidate]:
             continue
         if judgement.verdict in (Verdict.FASTER_WORSE, Verdict.FAILED, Verdict.SLOWER):
             continue
-        # Not only what gains for sure: a small lever counts for more once the large ones are pulled.
-        may_gain = judgement.time.low <= WORTH and judgement.time.estimate <= 1.0
-        if _same_work(probe, singles.probes[BASELINE]) and may_gain:
+        if _same_work(probe, singles.probes[BASELINE]) and judgement.time.estimate <= WORTH:
             gains[arm] = judgement.time.estimate
     chosen = list[Candidate]()
     for arm in sorted(gains, key=gains.__getitem__):
@@ -109,7 +123,8 @@ def screen(
 ) -> list[float]:
     """Return the modelled log gain of each factor; interactions are kept in `search`.
 
-    All combinations of up to three factors, else a Plackett-Burman design with its mirror image.
+    All combinations of up to four factors, with every pair's interaction; else a Plackett-Burman design
+    with its mirror image, and the pairs that are known to be suspicious.
     """
     alone = [math.log(_estimate(singles, factor)) for factor in factors]
     if not plan.screen_blocks or len(factors) < 2:
@@ -137,21 +152,28 @@ def screen(
             if record.status == "ok":
                 rows.append(row)
                 logs.append(math.log(record.total))
-    pairs = [(i, j) for i in range(len(factors)) for j in range(i)] if few else []
+    pairs = [(j, i) for i in range(len(factors)) for j in range(i)]
+    if not few:
+        pairs = [(j, i) for j, i in pairs if {*factors[j].names, *factors[i].names} in SUSPECTS]
     try:
         effects = fit_log_effects(_matrix(rows), logs, pairs)
     except Refused:
         return alone  # too many runs failed for the design to tell the effects apart
     for i, j in pairs:
-        effect = effects[min(i, j), max(i, j)]
-        spread = 2.0 * effect.error if math.isfinite(effect.error) else math.inf
-        ends = (effect.estimate, effect.estimate - spread, effect.estimate + spread)
-        values = [math.exp(min(50.0, e)) for e in ends]
-        interval = Interval(
-            values[0], values[1], values[2], len(logs), "least squares, 2 standard errors"
-        )
+        interval = _interval(effects[i, j], len(logs), plan.alpha)
         search.interactions.append((factors[i].arm, factors[j].arm, interval))
     return [effects[(i,)].estimate for i in range(len(factors))]
+
+
+def _interval(effect: Effect, runs: int, alpha: float) -> Interval:
+    """The interval of an effect on log time, as a ratio."""
+    reach = math.inf
+    if effect.spare > 0:
+        reach = float(stdtrit(effect.spare, 1.0 - alpha / 2.0)) * effect.error
+    logs = (effect.estimate, effect.estimate - reach, effect.estimate + reach)
+    low, high = (0.0 if e < -50 else math.inf if e > 50 else math.exp(e) for e in logs[1:])
+    method = f"least squares, {effect.spare} degrees of freedom"
+    return Interval(math.exp(logs[0]), low, high, runs, method)
 
 
 def _matrix(rows: list[list[int]]):

@@ -31,7 +31,7 @@ from potentiate.study.statistics import (
 from potentiate.study.verdict import Judgement, Verdict, judge, unmeasured
 
 PROBE_STEPS = 20
-TRACE_TOLERANCE = 1e-2
+TRACE_TOLERANCE = 1e-3
 """Largest relative difference of a loss within 50 steps that still counts as the same training: rounding
 in another order grows along a trajectory, while another algorithm differs from the first steps on."""
 HOPELESS = 0.99
@@ -171,9 +171,7 @@ def _more(plan: Plan, ask: Ask, last: Block, waiting: Sequence[str], look: int) 
 def _judge(
     plan: Plan, blocks: Sequence[Block], arm: str, alpha: float, *, with_quality: bool
 ) -> Judgement:
-    memory = median(
-        block[arm].peak_memory / max(1, block[BASELINE].peak_memory) for block in blocks
-    )
+    memory = median(block[arm].memory / max(1, block[BASELINE].memory) for block in blocks)
     return judge(
         time_ratios(blocks, arm),
         differences(plan, blocks, arm) if with_quality else None,
@@ -216,7 +214,19 @@ def results(plan: Plan, singles: Singles) -> list[ArmResult]:
     adjusted = benjamini_hochberg(
         {r.arm: r.judgement.p_claim for r in rows if r.judgement.time is not None}
     )
-    return [replace(row, p_adjusted=adjusted.get(row.arm)) for row in rows]
+    return [_held(plan, replace(row, p_adjusted=adjusted.get(row.arm))) for row in rows]
+
+
+def _held(plan: Plan, row: ArmResult) -> ArmResult:
+    """Take "faster" back where so many techniques were tried that one such result is luck."""
+    p = row.p_adjusted
+    if row.judgement.verdict is not Verdict.FASTER_EQUAL or p is None or p <= plan.q:
+        return row
+    reason = (
+        f"{row.judgement.reason.rstrip('.')}; not shown, because of so many techniques tried one may "
+        f"look as good by luck (adjusted p {p:.2f})."
+    )
+    return replace(row, judgement=replace(row.judgement, verdict=Verdict.UNRESOLVED, reason=reason))
 
 
 def _result(plan: Plan, singles: Singles, arm: str) -> ArmResult:
@@ -260,9 +270,8 @@ def describe(
         step_ratio=per_step[0] / per_step[1],
         startup=startup[0],
         break_even_steps=break_even_steps(startup[0], startup[1], step[1], step[0]),
-        memory_ratio=median(r.peak_memory for r in mine)
-        / max(1.0, median(r.peak_memory for r in base)),
-        flops_ratio=_flops_ratio(probes.get(arm), probes.get(BASELINE), steps),
+        memory_ratio=median(r.memory for r in mine) / max(1.0, median(r.memory for r in base)),
+        flops_ratio=_flops_ratio(_probe_of(arm, probes), probes.get(BASELINE), steps),
         ratios=tuple(time_ratios(blocks, arm)),
         differences=tuple(differences(plan, blocks, arm)) if with_quality else (),
     )
@@ -271,6 +280,12 @@ def describe(
 def _steps(record: Record) -> int:
     """Steps that the total time is for: those done in a full run, those declared in a short one."""
     return max(1, record.declared_steps if record.request.max_steps is not None else record.steps)
+
+
+def _probe_of(arm: str, probes: Mapping[str, Record]) -> Record | None:
+    """The arm's own probe; a shorter schedule does the baseline's step, fewer times."""
+    alone = arm.startswith("short-schedule:") and " + " not in arm
+    return probes.get(arm) or (probes.get(BASELINE) if alone else None)
 
 
 def _flops_ratio(

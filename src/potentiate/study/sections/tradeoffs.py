@@ -144,7 +144,10 @@ def interactions(findings: Findings) -> Section:
         ]
     elif findings.complete or findings.trials:
         blocks = [
-            Text("No pair of techniques was suspected of an interaction, or too few survived.")
+            Text(
+                "Not estimated: fewer than two techniques shortened the time of equal work, or the "
+                "screening was cut or left out by the profile."
+            )
         ]
     return Section("interactions", "Interactions", blocks)
 
