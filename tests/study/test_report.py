@@ -134,9 +134,9 @@ def test_a_study_that_confirmed_nothing_says_so_first() -> None:
     assert "**Nothing was confirmed**" in text.split("##")[0]
     assert "the baseline stays" in text.split("##")[0]
     config = emit.best_config(findings)
-    assert config["techniques"] == []
+    assert config["techniques"] == ["threads:count=2"]  # as the baseline was measured
     assert "baseline stays" in config["study"]["claim"]
-    assert "parse" not in emit.snippet(findings)
+    assert "one-cycle" not in emit.snippet(findings)
 
 
 def test_an_unfinished_study_says_what_was_not_reached() -> None:
@@ -190,7 +190,9 @@ def test_written_files_are_whole_and_the_configuration_can_be_read(
     config = tomllib.loads((tmp_path / "new" / "best.toml").read_text(encoding="utf-8"))
     assert config == json.loads((tmp_path / "new" / "best.json").read_text(encoding="utf-8"))
     assert config["workload"] == findings.plan.workload
-    assert tuple(config["techniques"]) == (findings.best.techniques if findings.best else ())
+    threads = () if findings.plan.threads is None else (f"threads:count={findings.plan.threads}",)
+    found = findings.best.techniques if findings.best else ()
+    assert tuple(config["techniques"]) == (*found, *threads)
     assert config["study"]["digest"] == findings.plan.digest
 
 

@@ -127,6 +127,13 @@ def _verdict_words(findings: Findings, row: ArmResult) -> str:
 
 def _unresolved(findings: Findings, row: ArmResult) -> str:
     judged = row.judgement
+    if (
+        row.p_adjusted is not None
+        and judged.time
+        and judged.time.high < 1.0
+        and judged.p_claim <= findings.plan.alpha
+    ):
+        return "looks faster, but of so many techniques tried one may do so by luck"
     if judged.time and judged.time.high < 1.0:
         return f"faster, but not shown to reach {numbers.share(findings.plan.smallest)}"
     if not numbers.known(judged.mde):
