@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import statistics
 import sys
 from importlib.resources import files
 from pathlib import Path
@@ -44,7 +45,7 @@ def results() -> str:
             for r in found.records
             if r.request.phase == "confirm" and r.request.arm == "baseline"
         ]
-        typical = sorted(base)[len(base) // 2]
+        typical = statistics.median(base)
         versus = (
             with_span(speedup(best.versus_control))
             if best.versus_control
