@@ -1,20 +1,27 @@
 """What the engine costs per step against the same loop written by hand, interleaved in one run.
 
-Both train the same network with the same optimizer on the same samples in the same order; the hand
-loop has no check for numbers that are not finite, no clock and no events. Blocks of the loops
-alternate, forth and back, and blocks that are neighbors give one difference; the hand loop runs
-twice, so that the noise is seen. Run: python benchmarks/overhead.py
+All loops train the same network with the same optimizer on the same samples in the same order. The
+hand loop has no check for numbers that are not finite, no clock and no events. A second one has the
+engine's check and nothing else of it, so that the cost is seen in two parts: what the check takes,
+and what all else takes. A third repeats the first, so that the noise is seen. Blocks of the loops
+take turns in random order; the blocks of a turn are compared with each other. On one thread the clock is
+the CPU time of the process, which stands still while other programs hold the core.
+
+Run: python benchmarks/overhead.py (about 6 minutes on a quiet machine)
 """
 
 from __future__ import annotations
 
 import argparse
+import random
 import statistics
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count, islice
-from time import perf_counter
+from math import isfinite
+from time import perf_counter, process_time
 from typing import Any
 
 import torch
@@ -26,6 +33,7 @@ from potentiate.data.batches import epoch_order
 from potentiate.engine import train
 from potentiate.models.cnn import cnn
 from potentiate.models.supervised import Parts, supervised
+from potentiate.steps import GradientCheck
 
 
 @dataclass(frozen=True)
@@ -70,11 +78,12 @@ def data(size: Size) -> tuple[torch.Tensor, torch.Tensor]:
     return inputs, torch.randint(0, 10, (size.samples,), generator=random)
 
 
-def by_hand(size: Size) -> Iterator[object]:
-    """The loop that everybody writes; yields after each step."""
+def by_hand(size: Size, *, checked: bool = False) -> Iterator[object]:
+    """The loop that everybody writes, or that with the engine's check; yields after each step."""
     torch.manual_seed(0)
     model = size.network()
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+    sound = GradientCheck(list(model.parameters()))
     inputs, targets = data(size)
     model.train()
     for epoch in count():
@@ -83,6 +92,8 @@ def by_hand(size: Size) -> Iterator[object]:
             outputs = model(inputs.index_select(0, rows))
             loss = F.cross_entropy(outputs, targets.index_select(0, rows))
             loss.backward()
+            if checked and not (isfinite(loss.item()) and sound()):
+                raise FloatingPointError("a loss or a gradient is not finite")
             optimizer.step()
             yield loss
 
@@ -105,7 +116,12 @@ def by_engine(size: Size) -> Iterator[object]:
     return events
 
 
-LOOPS = {"hand": by_hand, "engine": by_engine, "hand again": by_hand}
+LOOPS = {
+    "hand": by_hand,
+    "engine": by_engine,
+    "hand checked": partial(by_hand, checked=True),
+    "hand again": by_hand,
+}
 
 
 def compared(size: Size) -> dict[str, Any]:
@@ -113,20 +129,29 @@ def compared(size: Size) -> dict[str, Any]:
 
     Where a network lies in memory costs a percent here or there, so each round builds all anew.
     """
+    now = process_time if torch.get_num_threads() == 1 else perf_counter
+    shuffled = random.Random(0)
     times: dict[str, list[float]] = {name: [] for name in LOOPS}
-    for turn in range(size.rounds):
-        order = list(LOOPS) if turn % 2 == 0 else list(LOOPS)[::-1]
+    for _ in range(size.rounds):
+        order = shuffled.sample(list(LOOPS), len(LOOPS))
         loops = {name: LOOPS[name](size) for name in order}
-        for block in range(-2, size.blocks):  # the first two warm caches and thread pools
-            for name in order if block % 2 == 0 else order[::-1]:
+        for block in range(-2, size.blocks):  # the first two warm allocator and thread pools
+            for name in shuffled.sample(order, len(order)):
+                next(loops[name])  # the loop before has filled the caches with data of its own
                 steps = islice(loops[name], size.steps)
-                start = perf_counter()
+                start = now()
                 deque(steps, maxlen=0)
                 if block >= 0:
-                    times[name].append((perf_counter() - start) / size.steps * 1e6)
+                    times[name].append((now() - start) / size.steps * 1e6)
+
+    def between(longer: str, shorter: str) -> tuple[float, list[float]]:
+        return difference(times[longer], times[shorter], size.blocks)
+
     hand = statistics.median(times["hand"])
-    middle, low, high = difference(times["engine"], times["hand"], size.blocks)
-    noise, *_ = difference(times["hand again"], times["hand"], size.blocks)
+    overhead, overheads = between("engine", "hand")
+    check, checks = between("hand checked", "hand")
+    rest, rests = between("engine", "hand checked")
+    noise, noises = between("hand again", "hand")
     return {
         "network": size.name,
         "weights": sum(weight.numel() for weight in size.network().parameters()),
@@ -135,20 +160,26 @@ def compared(size: Size) -> dict[str, Any]:
         "steps": size.steps,
         "hand_us": round(hand, 2),
         "engine_us": round(statistics.median(times["engine"]), 2),
-        "overhead_us": round(middle, 2),
-        "overhead_us_of_rounds": [round(low, 2), round(high, 2)],
-        "hand_again_us": round(noise, 2),
-        "overhead_percent": round(100 * middle / hand, 2),
+        "overhead_us": overhead,
+        "overhead_us_of_rounds": overheads,
+        "overhead_percent": round(100 * overhead / hand, 2),
+        "check_us": check,
+        "check_us_of_rounds": checks,
+        "rest_us": rest,
+        "rest_us_of_rounds": rests,
+        "hand_again_us": noise,
+        "hand_again_us_of_rounds": noises,
     }
 
 
 def difference(
     longer: Sequence[float], shorter: Sequence[float], blocks: int
-) -> tuple[float, float, float]:
-    """Median of the rounds' median differences, and the least and greatest of them."""
+) -> tuple[float, list[float]]:
+    """Median of the rounds' median differences, and their two quartiles."""
     pairs = [b - a for a, b in zip(shorter, longer, strict=True)]
     rounds = [statistics.median(pairs[i : i + blocks]) for i in range(0, len(pairs), blocks)]
-    return statistics.median(rounds), min(rounds), max(rounds)
+    low, middle, high = statistics.quantiles(rounds, n=4, method="inclusive")
+    return round(middle, 2), [round(low, 2), round(high, 2)]
 
 
 def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
@@ -156,7 +187,8 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
         {
             "what": f"engine over the same loop by hand, {row['network']} ({row['weights']:,} weights)",
             "measured": f"{row['overhead_us']:.0f} us on {row['hand_us'] / 1000:.2f} ms a step "
-            f"({row['overhead_percent']:.1f} %)",
+            f"({row['overhead_percent']:.1f} %): check {row['check_us']:.0f} us, "
+            f"rest {row['rest_us']:.0f} us",
             "bar": "20 us a step; 1 % at 5 ms",
         }
         for row in rows
@@ -166,17 +198,22 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dry", action="store_true", help="store nothing")
+    parser.add_argument("--rounds", type=int, help="the same number for all networks")
     parser.add_argument("--threads", type=int, default=1)
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
-    figures = [compared(size) for size in SIZES]
-    for row in figures:
+    figures = list[dict[str, Any]]()
+    for size in SIZES:
+        row = compared(replace(size, rounds=asked.rounds) if asked.rounds else size)
         print(
             f"{row['network']} ({row['weights']:,} weights): by hand {row['hand_us']} us a step, "
-            f"engine {row['engine_us']}, "
-            f"overhead {row['overhead_us']} us (rounds {row['overhead_us_of_rounds']}; by hand "
-            f"again {row['hand_again_us']}), {row['overhead_percent']} %"
+            f"overhead {row['overhead_us']} us ({row['overhead_percent']} %), half of the rounds in "
+            f"{row['overhead_us_of_rounds']}; check {row['check_us']} {row['check_us_of_rounds']}, "
+            f"rest {row['rest_us']} {row['rest_us_of_rounds']}, by hand again {row['hand_again_us']} "
+            f"{row['hand_again_us_of_rounds']}",
+            flush=True,
         )
+        figures.append(row)
     if not asked.dry:
         print(store("overhead", {"threads": asked.threads, "rows": figures}, summary(figures)))
 

@@ -66,10 +66,10 @@ def spoken(capsys, *words):
     return capsys.readouterr().out
 
 
-def command(*words, **options):
+def command(*words, code=None, **options):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     return subprocess.Popen(
-        [sys.executable, "-m", "potentiate", *words],
+        [sys.executable, *(("-c", code) if code else ("-m", "potentiate", *words))],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -193,7 +193,7 @@ def test_a_run_ended_by_sigterm_says_how_to_go_on_and_does(capsys, tmp_path, job
     assert "is complete" in spoken(capsys, *words[1:])
 
 
-def test_ctrl_c_twice_ends_at_once(tmp_path, job):
+def test_ctrl_c_once_saves_what_was_learned(tmp_path, job):
     process = command("train", job(epochs=100000), "--out", "run", "--quiet")
     log = tmp_path / "run" / "metrics.jsonl"
     while not (log.exists() and "evaluated" in log.read_text()):
@@ -203,6 +203,67 @@ def test_ctrl_c_twice_ends_at_once(tmp_path, job):
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "stopped by SIGINT" in err
+    assert Shelf(tmp_path / "run" / "checkpoints").latest() is not None
+
+
+STUCK = """
+import signal, time
+from pathlib import Path
+import torch
+from torch import nn
+from potentiate import supervised
+
+first = signal.getsignal(signal.SIGINT)
+
+class Stuck(nn.Linear):
+    def forward(self, x):
+        if self.training and Path("run/run.toml").exists():
+            while True:  # as a step that hangs: what the first signal asks for never comes
+                watched = signal.getsignal(signal.SIGINT) is not first
+                Path("stuck" if watched else "noticed").touch()
+                time.sleep(0.01)
+        return super().forward(x)
+
+data = torch.zeros(200, 6), torch.zeros(200, dtype=torch.long)
+workload = supervised("mlp/stuck", lambda: Stuck(6, 2), data, batch_size=16, epochs=3)
+"""
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_ends_a_run_that_hangs(tmp_path, job, sent):
+    process = command("train", job(STUCK), "--out", "run", "--quiet")
+    for name in ("stuck", "noticed"):
+        while not (tmp_path / name).exists():
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.05)
+        process.send_signal(sent)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + sent
+    assert "stopped by" not in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_any_command_ends_with_the_code_of_its_signal(sent):
+    code = """
+import sys, time
+from importlib import import_module
+from potentiate.__main__ import main
+import_module("potentiate.cli.show").tables = lambda names: (print("ready", flush=True), time.sleep(600))
+sys.exit(main(["list"]))
+"""
+    process = command(code=code)
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(sent)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + sent
+    assert "Traceback" not in err
+
+
+def test_signals_are_as_before_when_a_command_has_ended(capsys):
+    before = signal.getsignal(signal.SIGTERM)
+    spoken(capsys, "--version")
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_nobody_reading_is_no_error():
@@ -279,6 +340,7 @@ def test_resuming_takes_nothing_that_would_change_the_run(capsys, job):
         ("seed = 3\nworkload = cnn\n", "line 2"),
         ('workload = "cnn/digits', "Unterminated string"),
         ('workload = "cnn/digits"\nsede = 3\n', "did you mean 'seed'?"),
+        ('format = 2\nworkload = "cnn/digits"\n', "has format 2"),
         ("seed = 3\n", "names no workload"),
         ('workload = "cnn/digits"\nseed = "x"\n', "seed = 'x' is refused"),
         ('workload = "cnn/digits"\ntechniques = "ema"\n', "techniques = 'ema' is refused"),
@@ -309,7 +371,10 @@ def test_a_workload_beside_its_file_is_found_from_anywhere(tmp_path, monkeypatch
 
 BROKEN = {
     "raises when it is read": ("import torch\n1 / 0\n", "my_job.py fails at line 2"),
-    "is not Python": ("workload = = 3\n", "SyntaxError"),
+    "is not Python": (
+        "import torch\nworkload = = 3\n",
+        "my_job.py fails at line 2 with SyntaxError",
+    ),
     "has no workload": ("x = 3\n", "defines no 'workload'"),
     "has something else": ("workload = 3\n", "is a int, not a Workload"),
     "raises when it is built": (
@@ -374,6 +439,39 @@ def test_a_full_disk_is_one_sentence_and_leaves_what_was_there(capsys, monkeypat
     assert "No space left on device" in sentence
     assert "room" in sentence
     assert Shelf(Path("other/checkpoints")).latest() is not None
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (("--set", "momentum=0.9"), "Adadelta does not take"),
+        (("--set", "optimizer=LBFGS"), "no optimizer in torch.optim 'LBFGS'"),
+        (("--set", "optimizer=Muon"), "Muon does not take"),
+        (("--device", "cpu:x"), "'cpu:x' is no device"),
+        (("--seed", str(2**64)), "seed"),
+    ],
+)
+def test_what_only_torch_would_refuse_is_one_sentence(capsys, words, part):
+    assert part in refusal(capsys, "train", "cnn/digits", "--quiet", *words)
+
+
+def test_a_folder_in_which_nothing_was_trained_can_be_used_again(capsys, job):
+    broken = job(JOB.format(width=6, inputs="inputs", epochs=3) + "workload.make(1)\n")
+    refusal(capsys, "train", broken, "--out", "run", "--quiet")
+    missing = ("train", job(inputs="inputs * float('nan')"), "--out", "run", "--quiet")
+    assert "the input holds" in refusal(capsys, *missing)
+    spoken(capsys, "train", job(), "--out", "run", "--quiet")
+    first = Path("run/metrics.jsonl").read_text().splitlines()[0]
+    assert '"started"' in first
+    assert "holds a run already" in refusal(capsys, "train", job(), "--out", "run")
+
+
+def test_every_step_or_none_is_logged(capsys, job):
+    for every, expected in ((1, True), (0, False)):
+        out = f"run-{every}"
+        spoken(capsys, "train", job(), "--out", out, "--quiet", "--log-every", str(every))
+        text = Path(out, "metrics.jsonl").read_text()
+        assert ('"stepped"' in text) is expected
 
 
 def test_a_folder_that_cannot_be_made_is_one_sentence(capsys, job):

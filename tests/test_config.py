@@ -1,5 +1,6 @@
 """The file that declares a training: what is written is read back equal."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,8 @@ from hypothesis import strategies as st
 
 from potentiate.config import RunConfig, read_config, write_config
 from potentiate.errors import Refused
+
+GOLDEN = Path(__file__).parent / "golden"
 
 words = st.text(st.characters(codec="utf-8", exclude_categories=("C",)), max_size=12)
 settings = st.one_of(
@@ -44,3 +47,31 @@ def test_a_declaration_that_cannot_be_written_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(Refused, match="could not be written"):
         write_config(Path(tmp_path / "file" / "best.toml"), RunConfig("cnn/digits"))
+
+
+def test_what_is_written_names_its_format(tmp_path):
+    path = write_config(tmp_path / "run.toml", RunConfig("cnn/digits"))
+    assert tomllib.loads(path.read_text())["format"] == 1
+
+
+@pytest.mark.parametrize("version", ["1", "unmarked"])
+def test_files_of_every_format_are_read(version):
+    folder = GOLDEN / f"config-{version}"
+    assert read_config(folder / "best.toml") == RunConfig(
+        "cnn/digits",
+        3,
+        "cpu",
+        ("mixed-precision", "optimizer:lr=0.006"),
+        {"epochs": 5, "values": "1.0|0.5", "decay": None},
+    )
+    assert read_config(folder / "run.toml") == RunConfig(
+        "cnn/digits", 4, "cpu", ("ema-weights",), {"epochs": 3.0, "decay": None}
+    )
+
+
+@pytest.mark.parametrize("version", ["2", "0", "'1'", "[1]"])
+def test_another_format_is_refused_before_its_keys(tmp_path, version):
+    path = tmp_path / "best.toml"
+    path.write_text(f"format = {version}\nfrom_the_future = 1\n")
+    with pytest.raises(Refused, match=r"has format .* reads up to 1; use the version"):
+        read_config(path)

@@ -207,7 +207,7 @@ def test_a_large_gradient_that_overflows_in_one_place_is_found():
         def __init__(self):
             super().__init__()
             self.layer = nn.Linear(64, 3)
-            self.table = nn.Parameter(torch.zeros(200, 200))
+            self.table = nn.Parameter(torch.zeros(300, 300))
 
         def forward(self, inputs):
             return self.layer(inputs.flatten(1)) + Exploding.apply(self.table)[7, 7]
@@ -222,7 +222,7 @@ def test_large_finite_gradients_whose_sum_overflows_are_no_error():
     class Steep(nn.Module):
         def __init__(self):
             super().__init__()
-            self.table = nn.Parameter(torch.zeros(200, 200))
+            self.table = nn.Parameter(torch.zeros(300, 300))
 
         def forward(self, inputs):
             return (self.table * 1e36).sum() * 0.1 + inputs.flatten(1)[:, :3]

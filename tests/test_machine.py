@@ -177,7 +177,7 @@ def test_a_missing_compiler_is_named_with_its_remedy(monkeypatch: pytest.MonkeyP
 
 def test_an_absent_extra_comes_with_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(diagnosis, "EXTRAS", {"app": ("no_such_module",), "test": ("pytest",)})
-    assert finding("extra app").remedy == 'pip install "potentiate[app]"'
+    assert finding("extra app").remedy == 'pip install -e ".[app]"'  # as from any checkout
     assert finding("extra test") == Finding("extra test", "installed")
 
 

@@ -64,8 +64,8 @@ def test_no_change_is_the_same():
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"cont": 1}, "there is no setting of example 'cont'; did you mean 'count'?"),
-        ({"made": 1}, "there is no setting of example 'made'"),
+        ({"cont": 1}, "there is no setting 'cont' of example; did you mean 'count'?"),
+        ({"made": 1}, "there is no setting 'made' of example"),
         (
             {"count": "0"},
             "example: count='0' is refused: input should be greater than or equal to 1;",

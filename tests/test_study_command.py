@@ -10,9 +10,19 @@ import subprocess
 import sys
 import time
 import tomllib
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+from world import World
+
+from potentiate.cli import studying
+from potentiate.study.declaration import Declaration
+from potentiate.study.ledger import Ledger
+from potentiate.study.nursery import Nursery
+from potentiate.study.plan import Forecast
+from potentiate.study.record import Record, Request
 
 JOB = """
 import torch
@@ -111,7 +121,56 @@ def test_the_recommended_command_is_replayed_and_remembered(studied, place):
         replays = [line for line in lines if line["kind"] == "replay"]
         assert len(replays) == number
         assert (done.returncode == 0) is replays[-1]["inside"]
-    assert "eplay" in (folder / "report.md").read_text()
+    assert "Runs of the emitted command" in (folder / "report.md").read_text()
+
+
+def test_what_a_study_writes_nobody_else_writes_but_anybody_reads(studied, place):
+    folder, _ = studied
+    before = (folder / "evidence.jsonl").read_bytes()
+    again = ("study", "job.py", "--test", "one-cycle", "fused", "--profile", "quick")
+    running = Ledger(folder)
+    running.claim()
+    try:
+        for words in (again, ("replay", str(folder))):
+            done = run(*words, cwd=place)
+            assert done.returncode == 2, done.stderr
+            assert "another study or replay is writing to" in done.stderr
+            assert folder.name in done.stderr
+            assert len(done.stderr.strip().splitlines()) == 1
+        assert run("report", str(folder), cwd=place).returncode == 0
+    finally:
+        running.close()
+    assert (folder / "evidence.jsonl").read_bytes() == before
+    assert run(*again, cwd=place).returncode == 0
+
+
+def test_evidence_of_a_newer_format_is_one_sentence(studied, tmp_path):
+    text = (studied[0] / "evidence.jsonl").read_text()
+    (tmp_path / "evidence.jsonl").write_text(
+        text.replace('"plan", "format": 1', '"plan", "format": 2')
+    )
+    done = run("report", str(tmp_path), cwd=tmp_path)
+    assert done.returncode == 2
+    assert "a plan of format 2" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("step_seconds", [0.01, 1.0])
+def test_a_run_may_take_twenty_times_what_the_baseline_does(tmp_path, monkeypatch, step_seconds):
+    class Nowhere(Nursery):
+        """Asks a world instead of processes."""
+
+        def __init__(self, threads):
+            super().__init__(threads)
+            self.run = World(step_seconds=step_seconds)
+            made.append(self)
+
+    made = []
+    monkeypatch.setattr(studying, "Nursery", Nowhere)
+    assert studying.investigated(Declaration("cnn/digits"), tmp_path, plan_only=True) == 0
+    pilot = Ledger(tmp_path).records["pilot/0/baseline"]
+    assert made[0].patience == max(600.0, 20 * pilot.total)
+    assert (made[0].patience == 600.0) is (step_seconds == 0.01)
 
 
 def test_the_recommended_file_trains(studied, place, tmp_path):
@@ -146,7 +205,8 @@ def test_a_killed_study_goes_on_and_repeats_no_run(place, tmp_path):
     assert len(keys) == len(set(keys))
 
 
-def test_ctrl_c_says_how_to_go_on(place, tmp_path):
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stopped_study_says_how_to_go_on(place, tmp_path, sent, code):
     out = tmp_path / "interrupted"
     words = ["study", "job.py", "--full", "--out", str(out)]
     running = subprocess.Popen(
@@ -161,9 +221,9 @@ def test_ctrl_c_says_how_to_go_on(place, tmp_path):
         if (out / "evidence.jsonl").exists() and len(records(out)) >= 3:
             break
         time.sleep(0.05)
-    running.send_signal(signal.SIGINT)
+    running.send_signal(sent)
     _, said = running.communicate(timeout=60)
-    assert running.returncode == 130
+    assert running.returncode == code
     assert "the same command goes on" in said
     assert "Traceback" not in said
 
@@ -218,3 +278,17 @@ sys.exit(main(sys.argv[1:]))
     assert done.returncode == 2
     assert "No space left" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_the_live_table_shows_what_is_done_and_the_time_that_is_left():
+    live = studying.Live(Console(file=StringIO()))
+    live.forecasts = Forecast("timing", 4, 40.0), Forecast("recipe", 2, 90.0)
+    for phase, wall in (("timing", 11.0),) * 4 + (("option slope", 30.0),):
+        live.count(Record(Request(phase, "arm"), wall=wall))
+    console = Console(width=100, file=StringIO(), record=True)
+    console.print(live.progress("recipe"))
+    text = console.export_text()
+    assert "4 of about 4" in text
+    assert "44.0 s of 40.0 s" in text
+    assert "1 of about 2" in text
+    assert "about 1 min 00 s" in text  # of the recipe; a step that took longer owes nothing

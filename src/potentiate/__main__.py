@@ -10,7 +10,6 @@ from typing import Any
 from potentiate.errors import Refused
 
 REFUSED = 2
-INTERRUPTED = 130
 BROKEN_PIPE = 1  # as typer and rich end where they meet it first
 
 
@@ -24,15 +23,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from typer import Abort
 
     from potentiate.cli import app
+    from potentiate.cli.ended import Terminated, exit_code, terminable
 
     try:
-        code = app(args=arguments, prog_name="potentiate", standalone_mode=False)
-        sys.stdout.flush()
+        with terminable():
+            code = app(args=arguments, prog_name="potentiate", standalone_mode=False)
+            sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except Refused as reason:
         return _say(str(reason), REFUSED)
-    except (KeyboardInterrupt, Abort):
-        return _say("interrupted", INTERRUPTED)
+    except (KeyboardInterrupt, Abort, Terminated) as end:
+        return _say("interrupted", exit_code(end))
     except BrokenPipeError:
         _silence()
         return BROKEN_PIPE

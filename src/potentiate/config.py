@@ -9,12 +9,16 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
-from potentiate.errors import Refused, unknown
+from pydantic import Field
+
+from potentiate.errors import Refused, make_way, unknown
 
 Setting = str | int | float | bool | None
 
+FORMAT = 1
+"""The format that this version writes; a file that names none is of the first."""
 ORIGIN = "study"
 """The table in which a study says where its recommendation comes from; a training does not need it."""
 
@@ -32,7 +36,7 @@ class RunConfig:
     """
 
     workload: str
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     device: str = "auto"
     techniques: tuple[str, ...] = ()
     recipe: Mapping[str, Setting] = field(default_factory=dict[str, Setting])
@@ -44,10 +48,25 @@ def read_config(path: Path) -> RunConfig:
     A workload file that lies beside the TOML is found from anywhere.
 
     Raises:
-        Refused: No such file, not TOML (with the line), a key that does not exist (with the
-            nearest), or a value of the wrong type.
+        Refused: No such file, not TOML (with the line), a newer format, a key that does not exist
+            (with the nearest), or a value of the wrong type.
     """
-    return _beside(path, _checked(path, _parsed(path)))
+    return _beside(path, _checked(path, without_format(path, _parsed(path))))
+
+
+def without_format(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the content of the file `path` without its "format".
+
+    Raises:
+        Refused: It is a format that this version cannot read.
+    """
+    version = content.get("format", 1)
+    if version not in range(1, FORMAT + 1):
+        raise Refused(
+            f"{path} has format {version!r} and this potentiate reads up to {FORMAT}; use the version "
+            "of potentiate that wrote it"
+        )
+    return {key: value for key, value in content.items() if key != "format"}
 
 
 def write_config(path: Path, config: RunConfig) -> Path:
@@ -60,15 +79,14 @@ def write_config(path: Path, config: RunConfig) -> Path:
     """
     import tomli_w
 
-    content = asdict(config)
+    content = {"format": FORMAT, **asdict(config)}
     content["recipe"] = {k: "none" if v is None else v for k, v in config.recipe.items()}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(tomli_w.dumps(content), encoding="utf-8")
     except OSError as error:
         raise Refused(
-            f"{path} could not be written ({error.strerror or error}); make room or choose another "
-            "folder"
+            f"{path} could not be written ({error.strerror or error}); {make_way(error)}"
         ) from error
     return path
 
@@ -99,7 +117,7 @@ def _checked(path: Path, content: dict[str, Any]) -> RunConfig:
     content = {key: value for key, value in content.items() if key != ORIGIN}
     for key in content:
         if key not in known:
-            raise unknown(f"key of {path}", key, known)
+            raise unknown("key", key, known, f" in {path}")
     if "workload" not in content:
         raise Refused(f'{path} names no workload; add a line such as workload = "cnn/digits"')
     recipe = content.get("recipe", {})
@@ -111,8 +129,9 @@ def _checked(path: Path, content: dict[str, Any]) -> RunConfig:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"][:2])
+        rule = first["msg"].lower().replace("valid tuple", "list")
         raise Refused(
-            f"{path}: {key} = {first['input']!r} is refused: {first['msg'].lower()}; mend that line"
+            f"{path}: {key} = {first['input']!r} is refused: {rule}; mend that line"
         ) from None
 
 

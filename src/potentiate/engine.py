@@ -126,10 +126,10 @@ def _steps(training: Training, limit: int) -> Generator[Event, None, str]:
                 if end == training.total
                 else f"stopped after {end} steps as asked"
             )
-        clock.part("training")
+        clock.part("training", wait=False)  # a wait in every step would drain a GPU's queue
         loss = step(next(batches))
         training.position += 1
-        clock.part("other")
+        clock.part("other", wait=False)
         yield Stepped(training.position, loss)
 
 

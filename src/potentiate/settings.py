@@ -32,7 +32,7 @@ def changed(settings: Settings, changes: Mapping[str, Any], *, where: str) -> Se
         if key not in known:
             if not known:
                 raise Refused(f"{where} has no settings; leave '{key}' out")
-            raise unknown(f"setting of {where}", key, known)
+            raise unknown("setting", key, known, f" of {where}")
     hints = get_type_hints(type(before), include_extras=True)
     # A TypedDict, because the fields of a model could hide what models have themselves ("copy", "json").
     typed: Any = TypedDict
@@ -71,7 +71,7 @@ def _kinds(hint: Any) -> set[Any]:
 def _sentence(error: Any, where: str) -> str:
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"] if not str(part).startswith("function-"))
-    rule = first["msg"][0].lower() + first["msg"][1:]
+    rule = (first["msg"][0].lower() + first["msg"][1:]).replace("valid tuple", "list")
     return f"{where}: {key}={first['input']!r} is refused: {rule}; choose another value for {key}"
 
 

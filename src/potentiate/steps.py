@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,6 +20,8 @@ Loss = Callable[[Any, Any], Tensor]
 
 _torch: Any = torch  # its functions on lists of tensors have no public names
 
+IGNORED = -100
+"""The target that PyTorch's losses skip unless told otherwise."""
 SMALLEST_SCALE = 2.0**-16
 """A loss scale that halving from 2^16 reaches only where no scale helps."""
 
@@ -76,7 +78,9 @@ class LiveGradientStep:
                 "the model has no parameter that requires a gradient; nothing can be learned"
             )
         self.device = self.parameters[0].device
-        self.optimizer = spec.optimizer(self.parameters, **spec.options)
+        self.optimizer = _optimizer(spec, self.parameters)
+        if isinstance(spec.loss, nn.Module):  # weights of classes live where the outputs are
+            spec.loss.to(self.device)
         self.rates = [float(group["lr"]) for group in self.optimizer.param_groups]
         self.scaler = torch.amp.GradScaler(self.device.type) if spec.scale else None
         self.averaged = (
@@ -92,10 +96,7 @@ class LiveGradientStep:
         self._constant = isinstance(spec.schedule, Constant)
         self._buffers = list(model.buffers())
         self._buffers_before = [b.clone() for b in self._buffers]
-        self._large = [p for p in self.parameters if _is_large(p)]
-        self._small = [p for p in self.parameters if not _is_large(p)]
-        self._overflow = torch.zeros(1, device=self.device)
-        self._one = torch.ones(1, device=self.device)
+        self._gradients_finite = GradientCheck(self.parameters)
 
     def __call__(self, batch: Any) -> Tensor:
         """Learn from one batch; return its loss, detached.
@@ -149,6 +150,11 @@ class LiveGradientStep:
                 f"a batch of {type(inputs).__name__} and {type(target).__name__} cannot be computed in "
                 "parts; leave gradient-accumulation out, or give inputs and targets as tensors"
             )
+        if not target.is_floating_point() and bool((target == IGNORED).any()):
+            raise Refused(
+                f"targets of {IGNORED} are left out of the mean, so parts of a batch do not add up; leave "
+                "gradient-accumulation out"
+            )
         pieces, targets = inputs.chunk(self.spec.accumulate), target.chunk(self.spec.accumulate)
         shares = [len(piece) / len(inputs) for piece in pieces]
         parts = zip(pieces, targets, shares, strict=True)
@@ -169,32 +175,16 @@ class LiveGradientStep:
         return loss.detach()
 
     def _refuse_non_finite(self, loss: Tensor, batch: Any) -> None:
-        # Small gradients take the one pass that loss scaling makes: 2 us for a small network, where
-        # a norm per tensor takes 12. The sum of a large one reads without writing, and is not finite
-        # if any part is not. With a scaler an overflow is expected and skips the update.
         value = float(loss)
         finite = value - value == 0.0
-        if finite and self.scaler is None:
-            finite = self._finite_gradients()
+        if finite and self.scaler is None:  # a scaler expects overflow and skips the update
+            finite = self._gradients_finite()
         if not finite:
             culprit = self._culprit(value, batch)
             self._forget_gradients()
-            self._overflow.zero_()
             if self._buffers:
                 _torch._foreach_copy_(self._buffers, self._buffers_before)
             raise NonFinite(culprit)
-
-    def _finite_gradients(self) -> bool:
-        small = [p.grad for p in self._small if p.grad is not None]
-        large = [p.grad for p in self._large if p.grad is not None]
-        if small:
-            try:
-                _torch._amp_foreach_non_finite_check_and_unscale_(small, self._overflow, self._one)
-            except RuntimeError:  # sparse or complex
-                return all(map(_finite, small + large))
-            if self._overflow.item():
-                return False
-        return all(isfinite(gradient.sum()) or _finite(gradient) for gradient in large)
 
     def _culprit(self, value: float, batch: Any) -> str:
         where = f"step {self.done + 1}"
@@ -256,9 +246,52 @@ class LiveGradientStep:
             self.averaged.load_state_dict(state["averaged"])
 
 
+def _optimizer(spec: GradientStep, parameters: Sequence[Tensor]) -> torch.optim.Optimizer:
+    try:
+        return spec.optimizer(parameters, **spec.options)
+    except (TypeError, ValueError, RuntimeError) as error:
+        name = getattr(spec.optimizer, "__name__", "the optimizer")
+        settings = ", ".join(f"{key}={value}" for key, value in spec.options.items())
+        raise Refused(
+            f"{name} does not take {settings} on this network ({error}); change the recipe"
+        ) from error
+
+
+class GradientCheck:
+    """Tells whether all gradients of `parameters` are finite; reads each once and changes none.
+
+    Small ones share one call, that of loss scaling with a factor of 1, because what a call finds cold
+    in the caches costs more than their numbers. Large ones on the CPU are summed, which reads without
+    writing; a sum is not finite if any part is not, and one that overflows is looked at exactly.
+    Elsewhere all share the one call, because each sum would wait for the device.
+    """
+
+    def __init__(self, parameters: Sequence[Tensor]) -> None:
+        self._large = [p for p in parameters if _is_large(p)]
+        self._small = [p for p in parameters if not _is_large(p)]
+        self._overflow = torch.zeros(1, device=parameters[0].device)
+        self._one = torch.ones_like(self._overflow)
+
+    def __call__(self) -> bool:
+        """Return whether the gradients at hand are finite; a weight without one counts as such."""
+        small = [g for p in self._small if (g := p.grad) is not None]
+        large = [g for p in self._large if (g := p.grad) is not None]
+        if small:
+            try:
+                _torch._amp_foreach_non_finite_check_and_unscale_(small, self._overflow, self._one)
+            except RuntimeError:  # sparse or complex
+                self._overflow.zero_()
+                return all(map(_finite, small + large))
+            if self._overflow.item():
+                self._overflow.zero_()
+                return False
+        return all(isfinite(gradient.sum()) or _finite(gradient) for gradient in large)
+
+
 def _is_large(parameter: Tensor) -> bool:
-    on_cpu = parameter.device.type == "cpu"  # elsewhere each sum would wait for the device
-    return on_cpu and parameter.is_floating_point() and parameter.numel() > 16384
+    on_cpu = parameter.device.type == "cpu"
+    # Up to here a call of its own costs more than the writing that it saves.
+    return on_cpu and parameter.is_floating_point() and parameter.numel() > 65536
 
 
 def _finite(tensor: Tensor) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from potentiate.measure import Clock
 from potentiate.techniques.base import Technique
@@ -48,6 +48,7 @@ class Training:
         """Return everything that decides how the run goes on; tensors are live, so save or copy them."""
         return {
             "model": dict(self.run.model.state_dict()),
+            "buffers": _unsaved_buffers(self.run.model),
             "step": self.step.state_dict(),
             "random": _random_state(self.device),
             "position": self.position,
@@ -58,10 +59,20 @@ class Training:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from `state`."""
         self.run.model.load_state_dict(state["model"])
+        stored = state.get("buffers", {})  # absent before they were kept
+        for name, buffer in _unsaved_buffers(self.run.model).items():
+            if name in stored:
+                buffer.copy_(stored[name])
         self.step.load_state_dict(state["step"])
         self.position, self.history = state["position"], list(state["history"])
         self.clock.load_state_dict(state["clock"])
         _set_random_state(state["random"], self.device)
+
+
+def _unsaved_buffers(model: nn.Module) -> dict[str, Tensor]:
+    """Buffers that the model's own state leaves out (persistent=False), and that training may change."""
+    saved = model.state_dict().keys()
+    return {name: buffer for name, buffer in model.named_buffers() if name not in saved}
 
 
 def copied(tree: Any) -> Any:

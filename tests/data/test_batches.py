@@ -1,7 +1,9 @@
 """Training data in batches: the same samples in the same order, from any position, however it is read."""
 
+import random
 from dataclasses import replace
 from itertools import chain, islice
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from torch.utils.data import (
     Dataset,
     IterableDataset,
     RandomSampler,
+    Sampler,
     SequentialSampler,
     SubsetRandomSampler,
     TensorDataset,
@@ -140,6 +143,43 @@ def test_a_users_sampler_decides_and_can_be_gone_on_with(sampler):
         assert numbers(batches, position, 9 - position) == whole[position:]
 
 
+class Shuffled(Sampler):
+    """Draws from the global states of Python and NumPy, as samplers of older projects do."""
+
+    def __len__(self):
+        return 6
+
+    def __iter__(self):
+        picked = random.sample(range(13), 3) + np.random.permutation(13)[:3].tolist()
+        return iter(picked)
+
+
+class ByEpoch(Sampler):
+    """Deals another order in each epoch that it is told of, as DistributedSampler does."""
+
+    epoch = 0
+
+    def set_epoch(self, epoch):
+        self.epoch = epoch
+
+    def __len__(self):
+        return 6
+
+    def __iter__(self):
+        return iter([(number + self.epoch) % 13 for number in range(6)])
+
+
+@pytest.mark.parametrize("sampler", [Shuffled(), ByEpoch()])
+def test_samplers_with_states_of_their_own_are_gone_on_with(sampler):
+    batches = from_loader(loader(batch_size=2, sampler=sampler))
+    whole = numbers(batches, count=9)
+    assert whole[:3] != whole[3:6]
+    before = random.getstate(), np.random.get_state()[1].tolist()
+    for position in range(9):
+        assert numbers(batches, position, 9 - position) == whole[position:]
+    assert (random.getstate(), np.random.get_state()[1].tolist()) == before
+
+
 def test_a_users_sampler_gives_what_it_chose():
     batches = from_loader(loader(batch_size=2, sampler=SubsetRandomSampler([1, 3, 5])))
     assert sorted(flat(numbers(batches))) == [1, 3, 5]
@@ -235,8 +275,17 @@ def test_data_that_changes_or_is_no_tensor_cannot_be_read_once():
         def __getitem__(self, number):
             return {"inputs": torch.zeros(2)}
 
+    class Flipped(TensorDataset):
+        """Turns one item in a hundred: two readings of a few items seldom differ."""
+
+        def __getitem__(self, number):
+            inputs, label = super().__getitem__(number)
+            return (-inputs, label) if random.random() < 0.01 else (inputs, label)
+
     with pytest.raises(Refused, match="change between two readings"):
         resident(LoaderBatches(Drawn(), 2))
+    with pytest.raises(Refused, match=r"drawn at random|change between two readings"):
+        resident(LoaderBatches(Flipped(*tensors()), 2))
     with pytest.raises(Refused, match="not tuples"):
         resident(LoaderBatches(Named(), 2))
     sampled = from_loader(loader(batch_size=2, sampler=SubsetRandomSampler([1, 2])))
@@ -248,5 +297,11 @@ def test_batches_of_any_shape_move_whole():
     batch = {"a": [torch.zeros(1), 3], "b": (torch.ones(1),), "c": "text"}
     there = moved(batch, CPU)
     assert there["a"][1] == 3
+
+    class Pair(NamedTuple):
+        x: torch.Tensor
+        y: int
+
+    assert moved(Pair(torch.zeros(2), 1), CPU).x.shape == (2,)
     assert there["c"] == "text"
     assert torch.equal(there["b"][0], torch.ones(1))

@@ -224,5 +224,10 @@ def test_settings_of_the_recipe_are_checked():
         key = next(iter(changes))
         with pytest.raises(Refused, match=f"'linear/rows': {key}="):
             job(rows(40)).varied(changes)
+    with pytest.raises(Refused, match="no setting 'epoch' of supervised; did you mean 'epochs'"):
+        job(rows(40), epoch=2)
+    for changes in ({"batch_size": 0}, {"epochs": -3}, {"loader": "magic"}):
+        with pytest.raises(Refused, match=f"supervised: {next(iter(changes))}="):
+            job(rows(40), **changes)
     assert job(rows(40)).varied({"weight_decay": "0.5"}).recipe.weight_decay == 0.5
     assert isinstance(job(rows(40)).recipe, Recipe)

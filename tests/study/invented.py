@@ -182,9 +182,7 @@ def full() -> Findings:
         wall=4.0,
     )
     ratios = (1.012, 0.981, 1.004, 0.993, 1.021, 0.990)
-    claimed = (
-        "3.38x faster (3.29 to 3.47) at accuracy not worse by 0.003; confirmed on 6 fresh seeds."
-    )
+    claimed = "3.38x faster (3.29 to 3.47) at accuracy not worse by 0.3 points; confirmed on 6 fresh seeds."
     replayed = Replay(
         "2030-01-02T03:04:05Z", "Invented Processor 9000, 2 cores", "0.1.0", 46.1, 0.9899,
         (42.0, 48.6), (0.9889, 0.9917), True,

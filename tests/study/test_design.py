@@ -88,9 +88,6 @@ def test_effects_are_recovered_exactly_without_noise() -> None:
     assert effects[0, 1].estimate == pytest.approx(math.log(1.15))
     assert effects[(0,)].estimate == pytest.approx(math.log(0.7) + math.log(1.15) / 2)
     assert effects[(2,)].estimate == pytest.approx(0.0, abs=1e-12)
-    assert design.combined_log_ratio(effects, [0]) == pytest.approx(math.log(0.7))
-    assert design.combined_log_ratio(effects, [0, 1]) == pytest.approx(math.log(0.7 * 0.8 * 1.15))
-    assert design.combined_log_ratio(effects, []) == 0.0
 
 
 def test_standard_errors_are_honest() -> None:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
+import psutil
 import pytest
 
-from potentiate.study.nursery import Nursery
+from potentiate.study.nursery import PATIENCE, Nursery
 from potentiate.study.record import Request
 
 JOB = """
@@ -133,6 +136,87 @@ def test_a_template_that_is_killed_is_replaced(job):
         thread.join()
         assert record.status == "failed"
         assert own.run(asked(job, "good")).status == "ok"
+
+
+def alive(group: int) -> list[psutil.Process]:
+    """Processes of a group that still run; a killed one may wait as a zombie for its parent."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, ProcessLookupError):
+            if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+def test_a_run_that_hangs_is_given_up_with_all_it_started(job):
+    with Nursery(threads=1) as own:
+        assert own.run(asked(job, "good")).status == "ok"
+        template, own.patience = own.template, 0.3
+        record = own.run(asked(job, "stuck"))
+        assert record.status == "failed"
+        assert "never ended" in record.reason
+        while alive(template.pid):  # neither the template nor its child stays
+            time.sleep(0.05)
+        own.patience = PATIENCE
+        assert own.run(asked(job, "good")).status == "ok"
+
+
+STAND_IN = """
+import json, sys
+print("ready", flush=True)
+request = json.loads(sys.stdin.readline())["request"]
+{then}
+"""
+ANSWER = (
+    "print(json.dumps({'record': {'kind': 'run', 'format': 1, 'request': request}}), flush=True)"
+)
+
+
+@pytest.fixture
+def stand_in(monkeypatch):
+    """Let a few lines of Python play the template."""
+    start = subprocess.Popen
+
+    def playing(then: str) -> Nursery:
+        code = STAND_IN.format(then=then)
+        monkeypatch.setattr(
+            subprocess, "Popen", lambda _, **options: start([sys.executable, "-c", code], **options)
+        )
+        return Nursery()
+
+    return playing
+
+
+@pytest.mark.parametrize("patience", [PATIENCE, 1234.5])
+def test_an_answer_is_waited_for_as_long_as_patience_says(monkeypatch, stand_in, patience):
+    waited = []
+
+    def nothing_comes(reading, writing, failing, seconds):
+        waited.append(seconds)
+        return [], [], []
+
+    with stand_in("sys.stdin.readline()") as own:
+        if patience != PATIENCE:
+            own.patience = patience
+        monkeypatch.setattr(select, "select", nothing_comes)
+        record = own.run(Request("test", "hung"))
+    assert waited == [patience]
+    assert record.status == "failed"
+    assert record.total == float("inf")
+
+
+def test_a_template_that_is_lost_is_noticed_before_patience_ends(stand_in):
+    with stand_in("sys.exit(3)") as own:
+        record = own.run(Request("test", "lost"))
+        assert record.status == "failed"
+        assert "without an answer" in record.reason
+        assert own.template is None
+
+
+def test_an_answer_within_patience_counts(stand_in):
+    with stand_in(f"import time; time.sleep(0.3); {ANSWER}") as own:
+        own.patience = 60.0
+        assert own.run(Request("test", "slow", seed=5)).request.seed == 5
 
 
 def test_closing_ends_what_still_runs(job):

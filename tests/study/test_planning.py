@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -9,12 +10,20 @@ from world import World, pilot, plan, single
 
 from potentiate.errors import Refused
 from potentiate.models.reference import find
+from potentiate.study.blocks import BASELINE, request
 from potentiate.study.budget import CUTS, cost, fitted, forecast
-from potentiate.study.declaration import Declaration, read_declaration, write_declaration
+from potentiate.study.declaration import (
+    Declaration,
+    points,
+    read_declaration,
+    write_declaration,
+)
 from potentiate.study.ledger import Ledger
 from potentiate.study.plan import plan_from_json
-from potentiate.study.planning import OPTIONS, STANDARD, candidate, open_study
+from potentiate.study.planning import candidate, open_study
+from potentiate.study.profiles import OPTIONS, STANDARD
 from potentiate.study.reading import read_study
+from potentiate.study.record import Record
 from potentiate.techniques import TECHNIQUES
 
 
@@ -55,7 +64,7 @@ def test_every_cut_makes_a_large_plan_cheaper():
 
 
 def test_a_budget_too_small_for_anything_is_refused_with_what_it_takes():
-    with pytest.raises(Refused, match=r"takes about .* minutes"):
+    with pytest.raises(Refused, match=r"takes about .* min .* s, the budget is 1\.0 s"):
         fitted(plan(*arms(3), budget=1.0), pilot(World()))
 
 
@@ -87,11 +96,60 @@ def test_the_plan_is_fixed_once_and_found_again(tmp_path):
     assert read_study(tmp_path)[0] == made
 
 
+def begun(folder, asked, world=None):
+    """Evidence in which one run counts."""
+    with closing(Ledger(folder, world or World())) as evidence:
+        made, _ = open_study(asked, evidence)
+        evidence(request(made, "noise", BASELINE, ()))
+    return made
+
+
 def test_another_question_in_the_same_folder_is_refused(tmp_path):
-    asked = Declaration("cnn/digits", profile="quick")
-    open_study(asked, Ledger(tmp_path, World()))
-    with pytest.raises(Refused, match="another margin"):
+    asked = Declaration("cnn/digits", profile="quick", margin=0.01)
+    begun(tmp_path, asked)
+    with pytest.raises(Refused, match=r"another margin \(0\.01, now 0\.02\); choose another --out"):
         open_study(replace(asked, margin=0.02), Ledger(tmp_path, World()))
+
+
+def test_a_folder_that_holds_a_plan_and_nothing_that_counts_is_planned_anew(tmp_path):
+    asked = Declaration("cnn/digits", profile="quick", margin=0.01)
+    with closing(Ledger(tmp_path, World())) as evidence:
+        open_study(asked, evidence)
+    with closing(Ledger(tmp_path, World())) as evidence:
+        made, _ = open_study(replace(asked, margin=0.02), evidence)
+    assert made.margin == 0.02
+    assert read_study(tmp_path)[0] == made
+    assert len(Ledger(tmp_path).records) == 1
+
+
+def test_a_pilot_that_failed_is_tried_again(tmp_path):
+    asked = Declaration("cnn/digits", profile="quick")
+
+    def broken(request):
+        return Record(request, status="failed", reason="the loss is nan")
+
+    with (
+        closing(Ledger(tmp_path, broken)) as evidence,
+        pytest.raises(Refused, match="does not run"),
+    ):
+        open_study(asked, evidence)
+    with closing(Ledger(tmp_path, World())) as evidence:
+        made, first = open_study(asked, evidence)
+    assert first.status == "ok"
+    assert read_study(tmp_path)[0] == made
+
+
+def test_more_threads_than_cores_are_refused_before_anything_runs(tmp_path):
+    world = World()
+    with pytest.raises(Refused, match="--threads 9999 is more than the"):
+        open_study(Declaration("cnn/digits", threads=9999), Ledger(tmp_path, world))
+    assert world.runs == 0
+
+
+@pytest.mark.parametrize("text", ["100pp", "500pp", "0", "much"])
+def test_a_margin_that_admits_everything_or_nothing_is_refused(text):
+    with pytest.raises(Refused, match="is not one"):
+        points(text)
 
 
 def test_a_margin_below_one_test_example_is_refused(tmp_path):
@@ -113,7 +171,7 @@ def test_a_small_job_without_a_margin_gets_one_it_can_be_judged_by(tmp_path):
         "workload = supervised('job/small', lambda: nn.Linear(4, 2), data)\n"
     )
     asked = Declaration(f"{job}:workload")
-    made, _ = open_study(asked, Ledger(tmp_path / "study", World(validation=60)))
+    made = begun(tmp_path / "study", asked, World(validation=60))
     assert made.margin == pytest.approx(1.5 / 60)
     job.write_text(job.read_text() + "# edited\n")
     with pytest.raises(Refused, match="another file"):

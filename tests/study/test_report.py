@@ -20,6 +20,7 @@ from rich.console import Console
 
 from potentiate.errors import Refused
 from potentiate.study import emit, numbers, plots, report
+from potentiate.study.claim import claim
 from potentiate.study.findings import Findings
 from potentiate.study.glossary import WORDS
 from potentiate.study.rows import ranked
@@ -153,6 +154,57 @@ def test_warnings_stand_in_the_head() -> None:
     head = report.markdown(marked, FOLDER).split("## What to do")[0]
     assert "did not land in the predicted interval" in head
     assert "Failed sanity checks: it learns" in head
+
+
+def test_a_claim_that_training_shorter_beats_says_so_everywhere() -> None:
+    done = ALL["full"]()
+    assert done.best is not None
+    slower = replace(done.best, versus_control=INVENTED["about"](1.63, 1.59, 1.85))
+    unproven = INVENTED["timed"](done.control, 0.3, "semantics", 0.002, 0.02)
+    verdict = replace(unproven.judgement, verdict=Verdict.FASTER_QUALITY_UNPROVEN)
+    weak = [
+        replace(unproven, judgement=verdict) if row.arm == done.control else row
+        for row in done.confirmation
+    ]
+    beaten = replace(done, best=slower, confirmation=weak)
+    said = claim(beaten)
+    assert "just training shorter would be 1.63x faster (1.59 to 1.85) still" in said
+    assert "at a quality not proven" in said
+    assert "than training shorter" not in said
+    head = report.markdown(beaten, FOLDER).split("## Each technique alone")[0]
+    assert "It is slower than just training shorter: 0.61x" in head
+    open_still = replace(
+        done, best=replace(done.best, versus_control=INVENTED["about"](0.98, 0.9, 1.1))
+    )
+    assert "not shown to beat training shorter" in claim(open_still)
+
+
+def test_runs_that_met_other_work_are_counted_in_the_head() -> None:
+    done = ALL["full"]()
+    slow = done.records[2]
+    seconds = {part: 9.0 * spent for part, spent in slow.seconds.items()}
+    stalled = [replace(r, seconds=seconds) if r is slow else r for r in done.records]
+    head = report.markdown(replace(done, records=stalled), FOLDER).split("## What to do")[0]
+    assert f"1 of {len(stalled)} runs took over three times as long as others like them" in head
+
+
+def test_unproven_quality_comes_with_the_pairs_that_would_prove_it() -> None:
+    done = ALL["full"]()
+    row = INVENTED["timed"]("ema-weights", 0.7, "semantics", 0.002)
+    spread = (0.002, -0.004, 0.001, -0.003, 0.0, 0.004)  # a margin of one standard deviation
+    verdict = replace(row.judgement, verdict=Verdict.FASTER_QUALITY_UNPROVEN)
+    open_still = replace(row, judgement=verdict, differences=spread)
+    text = report.markdown(replace(done, singles=[open_still]), FOLDER)
+    assert re.search(r"if there is none, about (9|1\d) pairs would show it", text)
+
+
+def test_ten_pairs_are_cross_checked_by_the_bootstrap() -> None:
+    done = ALL["full"]()
+    assert "bootstrap" not in report.markdown(done, FOLDER)
+    many = [replace(row, ratios=(0.5, 0.52) * 5) for row in done.confirmation]
+    assert "The bootstrap of the median says 2.00x (1.92 to 2.00)" in report.markdown(
+        replace(done, confirmation=many), FOLDER
+    )
 
 
 def test_hostile_names_stay_text() -> None:

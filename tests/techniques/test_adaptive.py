@@ -134,7 +134,7 @@ def test_run_without_source_is_refused(run, child):
 
 def test_crash_of_the_child_is_an_answer(monkeypatch):
     def crash(command, **options):
-        assert command[1:] == ["-m", "potentiate.study.child"]
+        assert command[1:] == ["-m", "potentiate", "answer"]
         return SimpleNamespace(returncode=-9, stdout="", stderr="Killed")
 
     monkeypatch.setattr(subprocess, "run", crash)

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn, optim
 
 from potentiate import GradientStep
-from potentiate.errors import NotApplicable
+from potentiate.errors import NotApplicable, Refused
 from potentiate.techniques.batch import BatchSize, GradientAccumulation
 
 
@@ -102,6 +102,13 @@ def test_accumulated_gradient_is_that_of_the_full_batch(run, parts):
 def test_losses_that_do_not_add_up_are_refused(run, loss):
     with pytest.raises(NotApplicable, match="not a plain mean"):
         GradientAccumulation().apply(run.edit_step(loss=loss))
+
+
+def test_targets_that_the_loss_skips_are_refused_in_parts(run):
+    live = GradientAccumulation(2).apply(run).step.start(run.model, total_steps=10)
+    target = torch.tensor([0, 1, -100, 2])
+    with pytest.raises(Refused, match="targets of -100 are left out of the mean"):
+        live((torch.randn(4, 1, 8, 8), target))
 
 
 @pytest.mark.parametrize("loss", [nn.CrossEntropyLoss(), nn.MSELoss(), F.mse_loss])

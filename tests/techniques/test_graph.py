@@ -65,6 +65,22 @@ def test_dropout_repeats_its_masks_when_recomputed(run):
     assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True))
 
 
+def test_a_block_that_is_used_twice_stays_in_both_places(run):
+    twice = nn.ReLU()
+    model = nn.Sequential(nn.Linear(6, 6), twice, nn.Linear(6, 6), twice, nn.Linear(6, 2))
+    made = ActivationCheckpointing().apply(run.edit(model=model)).model
+    assert [type(block) for block in made] == [type(block) for block in model]
+    inputs = torch.randn(5, 6)
+    assert torch.equal(made(inputs), model(inputs))
+
+
+def test_batch_normalization_is_not_recomputed(run):
+    """Its running statistics would take each batch in twice."""
+    model = nn.Sequential(nn.Linear(6, 6), nn.BatchNorm1d(6), nn.Linear(6, 2))
+    with pytest.raises(NotApplicable, match="count each recomputed batch twice"):
+        ActivationCheckpointing().apply(run.edit(model=model))
+
+
 def test_networks_without_blocks_are_refused(run):
     class Own(nn.Module):
         pass

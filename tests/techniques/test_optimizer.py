@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from torch import nn, optim
@@ -64,6 +66,27 @@ def test_fused_where_it_exists_else_foreach(run, kind, option):
     )
     assert made.step.options == {"lr": 0.1, option: True}
     made.step.start(made.model, total_steps=1)((torch.randn(8, 1, 8, 8), torch.arange(8) % 3))
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        (optim.SGD, {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.01}),
+        (optim.Adam, {"lr": 0.01}),
+        (optim.AdamW, {"lr": 0.01, "weight_decay": 0.1}),
+    ],
+)
+def test_fused_updates_are_those_of_the_plain_loop(run, kind, options):
+    plain = run.edit_step(optimizer=kind, options={**options, "foreach": False})
+    ends = []
+    for made in (plain, FusedOptimizer().apply(plain)):
+        model = copy.deepcopy(run.model)
+        live, batches = made.step.start(model, total_steps=20), torch.Generator().manual_seed(1)
+        for _ in range(20):
+            live((torch.randn(8, 1, 8, 8, generator=batches), torch.arange(8) % 3))
+        ends.append([p.detach() for p in model.parameters()])
+    for one, other in zip(*ends, strict=True):
+        assert torch.allclose(one, other, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", [optim.SparseAdam, optim.LBFGS])

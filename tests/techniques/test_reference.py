@@ -81,7 +81,7 @@ def test_settings_override_those_of_an_alias():
     ("spec", "sentence"),
     [
         ("one-cycel", "there is no technique 'one-cycel'; did you mean 'one-cycle'?"),
-        ("batch-size:sice=3", "no setting of technique 'batch-size' 'sice'; did you mean 'size'?"),
+        ("batch-size:sice=3", "no setting 'sice' of technique 'batch-size'; did you mean 'size'?"),
         ("batch-size:size=0", "size='0' is refused: input should be greater than or equal to 1"),
         ("batch-size:size=big", "valid integer"),
         ("batch-size:size", "'size' is no setting; write it as key=value"),

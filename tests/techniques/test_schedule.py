@@ -3,7 +3,9 @@ from __future__ import annotations
 import pytest
 
 from potentiate import schedules
+from potentiate.engine import train
 from potentiate.errors import NotApplicable
+from potentiate.events import Started, Stepped
 from potentiate.techniques import Stage, arrange
 from potentiate.techniques.reference import parse
 from potentiate.techniques.schedule import (
@@ -95,3 +97,16 @@ def test_rate_stated_by_a_schedule_is_meant_as_it_stands(run, tiny, name):
 
 def test_short_schedule_is_no_way_to_stop():
     assert ShortSchedule.stage is not Stage.STOP  # studies time what stops by itself differently
+
+
+def test_training_follows_the_schedule_step_by_step(tiny):
+    used, seen, total = None, [], 0
+    for event in train(tiny(), [Cosine(warmup=0.2)]):
+        if isinstance(event, Started):
+            used, total = event.training.step.optimizer, event.training.total
+        if isinstance(event, Stepped):
+            seen.append(used.param_groups[0]["lr"])
+    expected = rates(
+        Cosine(warmup=0.2).apply(tiny().build(seed=0)), [i / total for i in range(total)]
+    )
+    assert seen == pytest.approx(expected)

@@ -15,6 +15,13 @@ def decisions(run, technique, values, metric="accuracy"):
     return [stop(history[: n + 1]) is not None for n in range(len(history))]
 
 
+def test_a_metric_that_is_not_a_number_at_first_is_improved_on_by_any(run):
+    stop = EarlyStopping(patience=2).apply(run).stop
+    name = run.target.metric
+    values = [float("nan"), 0.1, 0.2, 0.3]
+    assert stop([{name: value} for value in values]) is None
+
+
 def test_patience_counts_evaluations_without_improvement(run):
     values = [0.5, 0.6, 0.6, 0.59, 0.6]
     assert decisions(run, EarlyStopping(patience=3), values) == [False] * 4 + [True]

@@ -31,7 +31,10 @@ Settings = Annotated[
     ),
 ]
 Seed = Annotated[
-    int | None, typer.Option(min=0, help="Decides weights, data order and dropout. [default: 0]")
+    int | None,
+    typer.Option(
+        min=0, max=2**63 - 1, help="Decides weights, data order and dropout. [default: 0]"
+    ),
 ]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda or auto. [default: auto]")]
 Out = Annotated[
@@ -46,6 +49,9 @@ SaveEvery = Annotated[
 ]
 Keep = Annotated[
     int, typer.Option(min=1, help="Newest checkpoints to keep; the best is kept apart.")
+]
+LogEvery = Annotated[
+    int, typer.Option(min=0, metavar="N", help="Steps between two logged losses; 0 logs none.")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
 Table = Literal["workloads", "techniques", "datasets"]
@@ -85,12 +91,13 @@ def train(
     ] = None,
     save_every: SaveEvery = None,
     keep: Keep = 10,
+    log_every: LogEvery = 50,
     quiet: Quiet = False,
 ) -> int:
     """Train a workload; Ctrl-C writes a checkpoint and says how to go on."""
     from potentiate.cli.train import Shown, carry_out, from_options, from_resume
 
-    shown = Shown(save_every, keep, quiet)
+    shown = Shown(save_every, keep, quiet, log_every)
     if resume is None:
         order = from_options(workload, technique or [], setting or [], epochs, seed, device, out)
     else:
@@ -116,12 +123,15 @@ def run(
     out: Out = None,
     save_every: SaveEvery = None,
     keep: Keep = 10,
+    log_every: LogEvery = 50,
     quiet: Quiet = False,
 ) -> int:
     """Train what a TOML file declares."""
     from potentiate.cli.train import Shown, carry_out, from_file
 
-    return carry_out(from_file(config, seed, device, out), Shown(save_every, keep, quiet))
+    return carry_out(
+        from_file(config, seed, device, out), Shown(save_every, keep, quiet, log_every)
+    )
 
 
 @app.command(name="list")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 from rich.console import Console
@@ -10,6 +11,9 @@ from potentiate.study.emit import command
 from potentiate.study.findings import Findings
 from potentiate.study.reading import read_findings, read_study
 from potentiate.study.report import verdict_table, write
+
+WIDE = 3.0
+"""A prediction whose ends differ by more tests nothing."""
 
 
 def show(console: Console, findings: Findings, folder: Path) -> None:
@@ -32,7 +36,8 @@ def replayed(folder: Path, seed: int | None) -> int:
     from potentiate.study.replay import replay
 
     plan, _, ledger = read_study(folder)
-    done = replay(folder, ledger, seed)
+    with closing(ledger):
+        done = replay(folder, ledger, seed)
     write(read_findings(folder), folder)
     low, high = done.predicted_seconds
     worst, best = done.predicted_quality
@@ -42,5 +47,9 @@ def replayed(folder: Path, seed: int | None) -> int:
     )
     span = f"{quality(worst, plan.metric)} to {quality(best, plan.metric)}"
     console.print(f"quality  {quality(done.quality, plan.metric)}, predicted {span}")
+    if high > WIDE * low:
+        console.print(
+            "so wide a prediction says little: the runs it was made from met other work on the machine"
+        )
     console.print("as predicted" if done.inside else "NOT as predicted", style="bold")
     return 0 if done.inside else 1

@@ -1,4 +1,4 @@
-"""The commands of a study: run it, rebuild its report, replay what it recommends."""
+"""The commands of a study: run it, rebuild its report, replay what it recommends, answer for one run."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ def register(app: typer.Typer) -> None:
     app.command()(study)
     app.command()(report)
     app.command()(replay)
+    app.command(hidden=True)(answer)
 
 
 def study(
@@ -82,6 +83,8 @@ def study(
         given = {
             "--baseline-only": baseline_only, "--test": asked, "--full": full, "--budget": budget,
             "--margin": margin, "--seeds": seeds, "--epochs": epochs, "--set": setting,
+            "--profile": profile != "standard", "--seed": seed, "--device": device != "auto",
+            "--threads": threads,
         }  # fmt: skip
         declaration = from_file(Path(workload), [key for key, value in given.items() if value])
         return investigated(declaration, out, plan_only=plan_only)
@@ -124,3 +127,10 @@ def replay(
     from potentiate.cli.reporting import replayed
 
     return replayed(folder, seed)
+
+
+def answer() -> None:
+    """Do the one run that standard input asks for, as JSON: how this program tries itself out."""
+    from potentiate.study.child import main
+
+    main()

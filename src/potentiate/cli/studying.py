@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-import signal
 import sys
-import time
+from collections import Counter, defaultdict
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
+import rich.live
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 
+from potentiate.cli.ended import Terminated, exit_code
 from potentiate.cli.reporting import show
-from potentiate.cli.train import changes
+from potentiate.cli.train import changes, device_of
 from potentiate.errors import Refused
 from potentiate.machine import busy_cores, fingerprint, usable_cores
 from potentiate.study.budget import cost
@@ -28,7 +30,7 @@ from potentiate.study.declaration import (
 from potentiate.study.ledger import Ledger
 from potentiate.study.numbers import duration
 from potentiate.study.nursery import Nursery
-from potentiate.study.plan import Plan
+from potentiate.study.plan import Forecast, Plan, workload_name
 from potentiate.study.planning import open_study
 from potentiate.study.procedure import investigate
 from potentiate.study.record import Record
@@ -54,10 +56,7 @@ def declared(
     recipe = changes(settings)
     if epochs is not None:
         recipe["epochs"] = epochs
-    if rest["device"] == "auto":
-        import torch
-
-        rest["device"] = "cuda" if torch.cuda.is_available() else "cpu"
+    rest["device"] = device_of(str(rest["device"]))
     return Declaration(
         workload=located(workload),
         tests=tuple(tests),
@@ -82,21 +81,24 @@ def from_file(path: Path, typed: Sequence[str]) -> Declaration:
 def default_folder(declaration: Declaration) -> Path:
     """Return where a study goes that was not told where."""
     slug = re.sub(
-        r"[^a-zA-Z0-9]+", "-", Path(declaration.workload).name.removesuffix(":workload")
+        r"[^a-zA-Z0-9]+",
+        "-",
+        Path(declaration.workload).name.removesuffix(":workload").removesuffix(".py"),
     ).strip("-")
     name = (
         declaration.workload.replace("/", "-")
         if "/" not in slug and ".py" not in declaration.workload
         else slug
     )
-    return Path("runs") / "study" / f"{name}-{declaration.mode}-{declaration.profile}"
+    what = "+".join([declaration.mode, *(spec.partition(":")[0] for spec in declaration.tests)])
+    return Path("runs") / "study" / f"{name}-{what[:80]}-{declaration.profile}"
 
 
 def investigated(declaration: Declaration, out: Path | None, *, plan_only: bool) -> int:
     """Run the study, or go on with it; return the exit code."""
+    device_of(declaration.device)
     folder = out or default_folder(declaration)
     console = Console()
-    signal.signal(signal.SIGTERM, _interrupted)
     busy = busy_cores()
     if busy > QUIET:
         console.print(
@@ -104,36 +106,34 @@ def investigated(declaration: Declaration, out: Path | None, *, plan_only: bool)
             "threads that wait for each other many times slower; end them for a study to trust",
             style="yellow",
         )
-    with Nursery(declaration.threads) as nursery:
-        live = Live(console)
-        ledger = Ledger(folder, nursery.run, live)
+    live = Live(console)
+    with (
+        Nursery(declaration.threads) as nursery,
+        closing(Ledger(folder, nursery.run, live)) as ledger,
+    ):
         if ledger.records:
             console.print(
                 f"going on with {folder}: {len(ledger.records)} runs are done", highlight=False
             )
+        for record in ledger.records.values():
+            live.count(record)
         live.say("a pilot run of the baseline")
         plan, pilot = open_study(declaration, ledger, live.forecast)
         nursery.patience = max(600.0, 20.0 * pilot.total)
-        live.spent = ledger.spent
         _same_machine(ledger, folder)
         if plan_only:
             return 0
         try:
             with live:
                 findings = investigate(plan, pilot, ledger, _machine(ledger))
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, Terminated) as end:
             done = len(ledger.records)
             sys.stderr.write(
                 f"potentiate: stopped after {done} runs, all kept in {folder}; the same command goes on\n"
             )
-            return 130
+            return exit_code(end)
     show(console, findings, folder)
     return 0
-
-
-def _interrupted(number: int, frame: object) -> None:
-    """SIGTERM ends a study as Ctrl-C does."""
-    raise KeyboardInterrupt
 
 
 def _machine(ledger: Ledger) -> dict[str, object]:
@@ -153,29 +153,21 @@ def _same_machine(ledger: Ledger, folder: Path) -> None:
 
 
 class Live:
-    """The terminal's view of a running study: a bar over the forecast time, and a line for each run."""
+    """The terminal's view of a running study: a line for each run, and below a table of the steps."""
 
     def __init__(self, console: Console) -> None:
-        self.console, self.plan, self.spent, self.runs = console, None, 0.0, 0
-        self.started = time.monotonic()
-        self.bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.fields[left]}"),
-            TimeElapsedColumn(),
-            console=console,
-            transient=True,
-        )
-        self.task = self.bar.add_task("study", total=None, left="")
+        self.console = console
+        self.forecasts: tuple[Forecast, ...] = ()
+        self.runs, self.seconds = Counter[str](), defaultdict[str, float](float)
+        self.table = rich.live.Live(console=console, transient=True, refresh_per_second=1)
 
     def __enter__(self) -> Live:
         if self.console.is_terminal:
-            self.bar.start()
+            self.table.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.console.is_terminal:
-            self.bar.stop()
+        self.table.stop()
 
     def say(self, what: str) -> None:
         """Announce something that takes a moment."""
@@ -183,8 +175,8 @@ class Live:
 
     def forecast(self, plan: Plan, pilot: Record) -> None:
         """Show what will be run, how long it takes, and what was cut to fit the budget."""
-        self.plan = plan
-        table = Table(title=f"plan of {plan.workload}, {plan.profile}", title_justify="left")
+        self.forecasts = plan.forecast
+        table = Table(title=f"plan of {workload_name(plan)}, {plan.profile}", title_justify="left")
         for column, justify in (("step", "left"), ("runs", "right"), ("time", "right")):
             table.add_column(column, justify=justify)  # pyright: ignore[reportArgumentType]
         for row in plan.forecast:
@@ -201,21 +193,54 @@ class Live:
         )
         for sentence in plan.cut:
             self.console.print(f"cut to fit the budget: {sentence}", highlight=False)
-        self.bar.update(self.task, total=total)
+
+    def count(self, record: Record) -> None:
+        """Take a run into the table, whether it was made now or before."""
+        step = step_of(record.request.phase)
+        self.runs[step] += 1
+        self.seconds[step] += record.wall
 
     def __call__(self, record: Record) -> None:
         """Show a run that was just made."""
-        self.runs += 1
-        self.spent += record.wall
-        total = cost(self.plan.forecast) if self.plan else 0.0
-        left = f"about {duration(max(0.0, total - self.spent))} left" if total else ""
-        self.bar.update(
-            self.task, completed=min(self.spent, total), description=record.request.phase, left=left
-        )
+        self.count(record)
         # A line per run: what does not fit is in the report.
         self.console.print(
             line(record), highlight=False, markup=False, no_wrap=True, overflow="ellipsis"
         )
+        self.table.update(self.progress(step_of(record.request.phase)))
+
+    def progress(self, now: str) -> Table:
+        """The steps with what is done of them and of the time, and what is left, at step `now`."""
+        table = Table(box=None, padding=(0, 2, 0, 0))
+        for column, justify in (
+            ("step", "left"),
+            ("", "left"),
+            ("runs", "right"),
+            ("time", "right"),
+        ):
+            table.add_column(column, justify=justify)  # pyright: ignore[reportArgumentType]
+        left, steps = 0.0, [row.phase for row in self.forecasts]
+        furthest = max((i for i, step in enumerate(steps) if self.runs[step]), default=0)
+        for place, row in enumerate(self.forecasts):
+            spent, over = self.seconds[row.phase], place < furthest
+            left += 0.0 if over else max(0.0, row.seconds - spent)
+            table.add_row(
+                row.phase,
+                ProgressBar(
+                    row.seconds, row.seconds if over else min(spent, row.seconds), width=20
+                ),
+                f"{self.runs[row.phase]} of about {row.runs}",
+                f"{duration(spent)} of {duration(row.seconds)}",
+                style="bold" if row.phase == now else "",
+            )
+        table.add_row("left", "", "", f"about {duration(left)}")
+        return table
+
+
+def step_of(phase: str) -> str:
+    """The step of the forecast that a phase of the evidence belongs to."""
+    first = phase.partition(" ")[0]
+    return {"screen": "combination", "build": "combination", "option": "recipe"}.get(first, first)
 
 
 def line(record: Record) -> str:

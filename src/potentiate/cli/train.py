@@ -7,8 +7,9 @@ import sys
 import time
 import traceback
 from collections.abc import Generator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from potentiate.cli.summary import summary
 from potentiate.config import RunConfig, Setting, read_config, write_config
 from potentiate.engine import train
 from potentiate.errors import Refused
+from potentiate.events import Event, Started
 from potentiate.listeners import (
     Checkpoints,
     Interrupts,
@@ -53,11 +55,12 @@ class Order:
 
 @dataclass(frozen=True)
 class Shown:
-    """How the training is watched: steps between checkpoints, how many stay, whether silently."""
+    """How the training is watched: steps between checkpoints, how many stay, silence, logged steps."""
 
     save_every: int | None = None
     keep: int = 10
     quiet: bool = False
+    log_every: int = 50
 
 
 def from_options(
@@ -120,7 +123,7 @@ def from_resume(folder: Path, name: str | None, typed: Sequence[str], out: Path 
         )
     else:
         place = folder.parent if folder.name == SHELF else folder
-    device = _device(found.device)
+    device = device_of(found.device)
     return Order(found.workload, found.techniques, found.seed, device, place, found)
 
 
@@ -133,13 +136,13 @@ def carry_out(order: Order, shown: Shown) -> int:
     if order.resumed is not None and order.resumed.finished:
         sys.stdout.write(f"{order.out} is complete: {order.resumed.finished}\n")
         return 0
-    with closing(MetricsLog(order.out / LOG)) as log:
+    if order.resumed is None:
+        _clear(order.out / LOG)
+    with closing(MetricsLog(order.out / LOG, shown.log_every)) as log:
         shelf = Shelf(order.out / SHELF, shown.keep)
         checkpoints = Checkpoints(shelf, shown.save_every, {"log": log})
         if order.resumed is not None:
             checkpoints.restore(order.resumed.listeners)
-        if not (order.out / CONFIG).exists():
-            write_config(order.out / CONFIG, _config(order))
         return _watched(order, shown, log, checkpoints)
 
 
@@ -154,7 +157,7 @@ def _watched(order: Order, shown: Shown, log: MetricsLog, checkpoints: Checkpoin
     )
     with _blaming(order.workload), interrupts, closing(Progress()) as progress:
         shows = () if shown.quiet else (progress,)
-        end = watch(events, *shows, log, checkpoints, interrupts)
+        end = watch(events, *shows, log, checkpoints, interrupts, partial(_repeatable, order))
     again = f"potentiate train --resume {order.out}"
     if end is None:
         assert interrupts.received is not None
@@ -174,14 +177,20 @@ def _watched(order: Order, shown: Shown, log: MetricsLog, checkpoints: Checkpoin
 def _order(config: RunConfig, out: Path | None) -> Order:
     workload = find(config.workload).varied(config.recipe)
     techniques = [parse(spec) for spec in config.techniques]
-    device = _device(config.device)
+    device = device_of(config.device)
     arrange(workload, techniques, device)  # refused before a folder is made
     return Order(workload, techniques, config.seed, device, _free(out or _new_folder(workload)))
 
 
-def _config(order: Order) -> RunConfig:
+def _repeatable(order: Order, event: Event) -> None:
+    """Write what repeats the run, once the techniques have settled what they had to measure."""
+    if isinstance(event, Started) and not (order.resumed and (order.out / CONFIG).exists()):
+        write_config(order.out / CONFIG, _config(order, event.training.techniques))
+
+
+def _config(order: Order, techniques: Sequence[Technique]) -> RunConfig:
     recipe: dict[str, Setting] = plain(order.workload.recipe)
-    specs = tuple(technique.spec for technique in order.techniques)
+    specs = tuple(technique.spec for technique in techniques)
     return RunConfig(order.workload.source, order.seed, order.device, specs, recipe)
 
 
@@ -202,7 +211,8 @@ def changes(settings: Sequence[str]) -> dict[str, Setting]:
     return recipe
 
 
-def _device(name: str) -> str:
+def device_of(name: str) -> str:
+    """Return the device that `--device` means on this machine."""
     kind = name.partition(":")[0]
     if kind not in ("auto", "cpu", "cuda"):
         raise Refused(f"there is no device '{name}'; choose cpu, cuda or auto")
@@ -211,6 +221,14 @@ def _device(name: str) -> str:
     if kind == "cuda" and not torch.cuda.is_available():
         raise Refused(
             "torch finds no CUDA device here; choose --device cpu, and see 'potentiate doctor'"
+        )
+    try:
+        index = torch.device(name).index or 0
+    except RuntimeError:
+        raise Refused(f"'{name}' is no device; write {kind}, or {kind}:0") from None
+    if kind == "cuda" and index >= torch.cuda.device_count():
+        raise Refused(
+            f"there is no '{name}': this machine has {torch.cuda.device_count()} CUDA devices, counted from 0"
         )
     return name
 
@@ -222,8 +240,14 @@ def _new_folder(workload: Workload) -> Path:
     return next(name for name in names if not name.exists())
 
 
+def _clear(log: Path) -> None:
+    """Remove the log of a run that ended before its first checkpoint; nothing could go on from it."""
+    with suppress(OSError):  # where it cannot be removed it cannot be written either, which is told
+        log.unlink(missing_ok=True)
+
+
 def _free(folder: Path) -> Path:
-    if (folder / SHELF).exists() or (folder / LOG).exists():
+    if Shelf(folder / SHELF).steps():
         raise Refused(
             f"{folder} holds a run already; choose another --out, or go on with "
             f"'potentiate train --resume {folder}'"

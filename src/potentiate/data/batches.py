@@ -7,10 +7,12 @@ the same samples in the same order.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator, Sequence, Sized
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import (
@@ -164,12 +166,18 @@ class LoaderBatches:
         own = getattr(self.sampler, "generator", None)
         if isinstance(own, torch.Generator):
             own.manual_seed(seed)
-        before = torch.get_rng_state()
+        if hasattr(self.sampler, "set_epoch"):
+            cast("Any", self.sampler).set_epoch(epoch)
+        before = torch.get_rng_state(), random.getstate(), np.random.get_state()
         torch.default_generator.manual_seed(seed)
+        random.seed(seed)
+        np.random.seed(seed % 2**32)
         try:
             return [int(number) for number in self.sampler]
         finally:
-            torch.set_rng_state(before)
+            torch.set_rng_state(before[0])
+            random.setstate(before[1])
+            np.random.set_state(before[2])
 
     def start(self, position: int, device: torch.device) -> Iterator[Any]:
         """Yield batches without end from batch number `position`, moved to `device`."""
@@ -196,7 +204,7 @@ class LoaderBatches:
 
 
 def moved(batch: Any, device: torch.device, *, non_blocking: bool = False) -> Any:
-    """Return `batch` (tensors in tuples, lists or dicts) on `device`."""
+    """Return `batch` (tensors in tuples, lists or dicts, or what has a `to`) on `device`."""
     if isinstance(batch, Tensor):
         return batch.to(device, non_blocking=non_blocking)
     if isinstance(batch, dict):
@@ -204,8 +212,10 @@ def moved(batch: Any, device: torch.device, *, non_blocking: bool = False) -> An
         return {key: moved(value, device, non_blocking=non_blocking) for key, value in items}
     if isinstance(batch, list | tuple):
         parts = cast("Sequence[Any]", batch)
-        return tuple(moved(part, device, non_blocking=non_blocking) for part in parts)
-    return batch
+        there = [moved(part, device, non_blocking=non_blocking) for part in parts]
+        named: Any = type(parts) if hasattr(parts, "_fields") else None
+        return tuple(there) if named is None else named(*there)
+    return batch.to(device) if hasattr(batch, "to") else batch
 
 
 def from_loader(loader: DataLoader[Any], seed: int = 0) -> LoaderBatches:
@@ -254,9 +264,7 @@ def resident(batches: LoaderBatches) -> ResidentBatches:
             "data with a sampler or a collate function of its own cannot be kept as plain tensors"
         )
     dataset = batches.dataset
-    parts = (
-        dataset.tensors if isinstance(dataset, TensorDataset) else _read_all(dataset, batches.count)
-    )
+    parts = dataset.tensors if type(dataset) is TensorDataset else _read_all(dataset, batches.count)
     return ResidentBatches(parts, batches.size, batches.seed, batches.shuffle, batches.drop_last)
 
 
@@ -266,6 +274,7 @@ def _default_collate() -> Callable[[list[Any]], Any]:
 
 def _read_all(dataset: Dataset[Any], count: int) -> tuple[Tensor, ...]:
     collate = _default_collate()
+    before = _draws()
     for number in {0, count // 2, count - 1}:
         first, second = (_tensors(collate([dataset[number]])) for _ in range(2))
         if first is None or second is None:
@@ -276,7 +285,17 @@ def _read_all(dataset: Dataset[Any], count: int) -> tuple[Tensor, ...]:
             raise Refused(
                 "items change between two readings (random augmentation), so they cannot be read once"
             )
-    return tuple(collate([dataset[number] for number in range(count)]))
+    parts = tuple(collate([dataset[number] for number in range(count)]))
+    if _draws() != before:
+        raise Refused("items are drawn at random (augmentation), so they cannot be read once")
+    return parts
+
+
+def _draws() -> tuple[Any, ...]:
+    """The global random states: whoever draws moves one of them."""
+    kind, keys, place, *_ = cast("tuple[Any, ...]", np.random.get_state())
+    torchs = bytes(torch.get_rng_state().numpy())
+    return torchs, random.getstate(), kind, bytes(keys), place
 
 
 def _tensors(batch: Any) -> list[Tensor] | None:

@@ -10,7 +10,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any, cast
 
-from potentiate.errors import Refused
+from potentiate.errors import Refused, make_way
 from potentiate.events import Evaluated, Event, Finished, Started, Stepped
 from potentiate.settings import plain
 
@@ -112,8 +112,7 @@ class MetricsLog:
             return action()
         except OSError as error:
             raise Refused(
-                f"the log {self.path} could not be written ({error.strerror or error}); make room "
-                "there or choose another folder"
+                f"the log {self.path} could not be written ({error.strerror or error}); {make_way(error)}"
             ) from error
 
 

@@ -182,10 +182,12 @@ def _compiler() -> Iterator[Finding]:
 
 
 def _extras() -> Iterator[Finding]:
+    checkout = (Path(__file__).parents[3] / "pyproject.toml").is_file()
+    what = '-e ".' if checkout else '"potentiate'
     for extra, modules in EXTRAS.items():
         absent = [module for module in modules if find_spec(module) is None]
         if absent:
-            yield Finding(f"extra {extra}", "absent", "note", f'pip install "potentiate[{extra}]"')
+            yield Finding(f"extra {extra}", "absent", "note", f'pip install {what}[{extra}]"')
         else:
             yield Finding(f"extra {extra}", "installed")
 

@@ -39,9 +39,12 @@ class Clock:
         self._running: str | None = None
         self._since = 0
 
-    def part(self, name: str) -> None:
-        """Charge what has passed to the running part and run `name` from now on."""
-        self._charge()
+    def part(self, name: str, *, wait: bool = True) -> None:
+        """Charge what has passed to the running part and run `name` from now on.
+
+        Without `wait` the device's queue is left alone: for switches in every step.
+        """
+        self._charge(wait=wait)
         self._running = name
         if name not in self._spent:
             self._spent[name] = 0
@@ -101,8 +104,8 @@ class Clock:
         if self._running is not None:
             self._spent.setdefault(self._running, 0)
 
-    def _charge(self) -> None:
-        if self._wait is not None:
+    def _charge(self, *, wait: bool = True) -> None:
+        if wait and self._wait is not None:
             self._wait()
         now = perf_counter_ns()
         if self._running is not None:

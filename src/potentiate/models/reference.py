@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 import traceback
-from dataclasses import replace
+from dataclasses import is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,10 @@ def find(reference: str) -> Workload:
         raise Refused(
             f"'{attribute}' in {path} is a {type(found).__name__}, not a Workload; see supervised(...)"
         )
+    if not is_dataclass(found.recipe):
+        raise Refused(
+            f"the recipe of '{attribute}' in {path} is a {type(found.recipe).__name__}, not a dataclass; give it one"
+        )
     return replace(found, source=f"{Path(path).resolve()}:{attribute}")
 
 
@@ -55,14 +59,10 @@ def _module(path: Path) -> Any:
     except Refused:
         raise
     except (Exception, SystemExit) as error:
-        line = next(
-            (
-                f.lineno
-                for f in traceback.extract_tb(error.__traceback__)
-                if f.filename == str(path)
-            ),
-            "?",
-        )
+        frames = traceback.extract_tb(error.__traceback__)
+        line = next((f.lineno for f in frames if f.filename == str(path)), None)
+        if isinstance(error, SyntaxError):  # raised by who reads the file, not within it
+            line = error.lineno
         cause = f"{type(error).__name__}: {error}".splitlines()[0]
         raise Refused(
             f"{path} fails at line {line} with {cause}; mend the file and try again"

@@ -19,10 +19,13 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, Tenso
 from potentiate.data.batches import LoaderBatches, ResidentBatches, from_loader, moved
 from potentiate.errors import Refused, unknown
 from potentiate.schedules import Constant, StepDecay
+from potentiate.settings import changed
 from potentiate.steps import GradientStep, Loss, inputs_and_target
 from potentiate.workload import Batches, Metrics, Run, Target, Workload
 
 BATCH_SIZE = 64
+CLOSURES = (torch.optim.Optimizer, torch.optim.LBFGS)
+"""Classes of torch.optim that need more than gradients for an update."""
 
 Metric = Callable[[Tensor, Tensor], float]
 Data = Any  # (inputs, targets) tensors or arrays, a map-style Dataset, or a DataLoader
@@ -151,7 +154,7 @@ def supervised(
     return Workload(
         name=name,
         make=make,
-        recipe=replace(Recipe(), **recipe),
+        recipe=changed(Recipe(), recipe, where="supervised"),
         target=Target(label, target, higher),
         margin=margin,
         provides=frozenset({"gradient"}) | provides,
@@ -162,8 +165,8 @@ def supervised(
 
 def _step(settings: Recipe, loss: Loss, split: Callable[[Any], tuple[Any, Any]]) -> GradientStep:
     kind = getattr(torch.optim, settings.optimizer, None)
-    if not (isinstance(kind, type) and issubclass(kind, torch.optim.Optimizer)):
-        known = [n for n in dir(torch.optim) if n[0].isupper()]
+    if not (isinstance(kind, type) and issubclass(kind, torch.optim.Optimizer)) or kind in CLOSURES:
+        known = {n for n in dir(torch.optim) if n[0].isupper()} - {k.__name__ for k in CLOSURES}
         raise unknown("optimizer in torch.optim", settings.optimizer, known)
     options: dict[str, Any] = {"lr": settings.lr}
     for key in ("weight_decay", "momentum"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping, Sequence
 
 from potentiate.study.design import block_orders
@@ -110,6 +111,13 @@ def time_ratios(blocks: Sequence[Block], arm: str, base: str = BASELINE) -> list
     return [block[arm].total / block[base].total for block in blocks if block[base].status == "ok"]
 
 
+def memory_ratio(blocks: Sequence[Block], arm: str) -> float | None:
+    """Peak memory of `arm` over the baseline's, median over blocks; None where no pair of runs ended."""
+    pairs = [(block[arm], block[BASELINE]) for block in blocks]
+    sound = [(a, b) for a, b in pairs if a.status == b.status == "ok"]
+    return statistics.median(a.memory / max(1, b.memory) for a, b in sound) if sound else None
+
+
 def failures(blocks: Sequence[Block], arm: str) -> int:
     """Runs of `arm` that failed."""
     return sum(block[arm].status != "ok" for block in blocks)
@@ -124,13 +132,14 @@ def quality(plan: Plan, record: Record) -> float:
 
 def differences(plan: Plan, blocks: Sequence[Block], arm: str, base: str = BASELINE) -> list[float]:
     """Quality of `arm` minus that of `base`, block by block, above 0 is better."""
-    return [quality(plan, block[arm]) - quality(plan, block[base]) for block in blocks]
+    sound = [block for block in blocks if block[base].status == "ok"]
+    return [quality(plan, block[arm]) - quality(plan, block[base]) for block in sound]
 
 
 def affordable(
-    plan: Plan, ask: Ask, blocks: int, records: Sequence[Record], reserve: float = 0.0
+    plan: Plan, ask: Ask, blocks: int, costs: Sequence[float], reserve: float = 0.0
 ) -> bool:
-    """Whether so many more blocks of runs like `records` still fit the budget, less a reserve in seconds."""
+    """Whether so many more blocks of runs at these costs still fit the budget, less a reserve; in seconds."""
     if plan.budget is None:
         return True
-    return ask.charged + blocks * sum(record.wall for record in records) <= plan.budget - reserve
+    return ask.charged + blocks * sum(costs) <= plan.budget - reserve

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from potentiate.errors import Refused
+from potentiate.study.numbers import duration
 from potentiate.study.plan import Forecast, Plan
 from potentiate.study.record import Record
 
@@ -95,7 +96,7 @@ def _fewer_techniques(plan: Plan) -> tuple[Plan, str] | None:
     dropped = plan.candidates[8:]
     return replace(
         plan, candidates=plan.candidates[:8]
-    ), f"not tried: {', '.join(c.arm for c in dropped)}"
+    ), f"not measured alone: {', '.join(c.arm for c in dropped)}"
 
 
 def _fewer_options(plan: Plan) -> tuple[Plan, str] | None:
@@ -118,7 +119,7 @@ def _shorter_timing(plan: Plan) -> tuple[Plan, str] | None:
     if plan.timing_blocks <= 4:
         return None
     return replace(plan, timing_blocks=4, noise_blocks=4, build_blocks=2), (
-        "4 blocks instead of 6 time each technique, so that smaller effects stay unresolved"
+        f"4 blocks instead of {plan.timing_blocks} time each technique: smaller effects stay unresolved"
     )
 
 
@@ -171,8 +172,9 @@ def fitted(plan: Plan, pilot: Record) -> Plan:
             plan = replace(changed[0], cut=(*plan.cut, changed[1]))
             rows = forecast(plan, pilot)
     if plan.budget is not None and cost(rows) > plan.budget:
+        quick = "" if plan.profile == "quick" else "choose --profile quick, "
         raise Refused(
-            f"the smallest study of '{plan.workload}' takes about {cost(rows) / 60:.0f} minutes, the budget is "
-            f"{plan.budget / 60:.0f}; raise --budget, choose --profile quick, or train less: --set epochs=..."
+            f"the smallest study of '{plan.workload}' takes about {duration(cost(rows))}, the budget is "
+            f"{duration(plan.budget)}; raise --budget, {quick}or train less: --set epochs=..."
         )
     return replace(plan, forecast=rows)

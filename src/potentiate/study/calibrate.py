@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Sequence
 from datetime import datetime
 
+from potentiate.errors import Refused
 from potentiate.study.blocks import BASELINE, Ask, Block, run_blocks, time_ratios
 from potentiate.study.findings import Noise
 from potentiate.study.plan import Plan
@@ -34,8 +35,10 @@ def _noise(plan: Plan, ask: Ask, phase: str, *, warmed: bool) -> Noise:
         plan, ask, phase, arms, range(plan.noise_blocks), short=short, warmed=warmed
     )
     ratios = time_ratios(blocks, AGAIN)
-    if not ratios or not all(map(math.isfinite, ratios)):
-        ratios = [r for r in ratios if math.isfinite(r)] or [1.0, 1.0]
+    ratios = [r for r in ratios if math.isfinite(r)]
+    if not ratios:
+        reason = next(r.reason for block in blocks for r in block.values() if r.status != "ok")
+        raise Refused(f"the baseline of '{plan.workload}' does not run: {reason}")
     logs = [math.log(r) for r in ratios]
     sd = statistics.stdev(logs) if len(logs) > 1 else 0.0
     return Noise(

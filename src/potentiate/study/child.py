@@ -208,7 +208,3 @@ def main() -> None:
         record = answer(request)
     sys.stdout.write(json.dumps(to_json(record)) + "\n")
     sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    main()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 
 from potentiate.study.blocks import (
     BASELINE,
@@ -13,6 +14,7 @@ from potentiate.study.blocks import (
     affordable,
     differences,
     failures,
+    memory_ratio,
     run_blocks,
     time_ratios,
 )
@@ -20,8 +22,9 @@ from potentiate.study.findings import ArmResult
 from potentiate.study.interval import Interval
 from potentiate.study.plan import Plan
 from potentiate.study.record import Record
+from potentiate.study.results import describe
 from potentiate.study.search import label, name, shortened
-from potentiate.study.singles import describe, median, resolution
+from potentiate.study.singles import resolution
 from potentiate.study.statistics import holm, look_alpha, ratio_interval
 from potentiate.study.verdict import Judgement, Verdict, judge, unmeasured
 from potentiate.study.verdict import confirm as hold_together
@@ -88,7 +91,7 @@ def confirm(
         found.rows = _rows(plan, found, arms, evidence, probes, controls, own)
         waiting = _waiting(found, waiting, controls, own)
         coming = [number for number in plan.confirm_looks if number > look]
-        last = [record for arm, record in found.blocks[-1].items() if arm in waiting]
+        last = [record.wall for arm, record in found.blocks[-1].items() if arm in waiting]
         if len(waiting) < 2 or not coming or not affordable(plan, ask, coming[0] - look, last):
             break
     claimed = [row for row in found.rows if _holds(row, found.control, own)]
@@ -99,7 +102,7 @@ def confirm(
 def _judgements(
     plan: Plan, blocks: Sequence[Block], controls: Collection[str], own: Collection[str]
 ) -> dict[str, Judgement]:
-    """Judge controls one by one and finalists together, so that any false claim has chance alpha."""
+    """Judge controls one by one, finalists together: any false claim about a combination has chance alpha."""
 
     def case(arm: str) -> Callable[[float], Judgement]:
         return lambda level: _judge(plan, blocks, arm, level)
@@ -122,7 +125,7 @@ def _judge(plan: Plan, blocks: Sequence[Block], arm: str, alpha: float) -> Judge
         alpha_time=alpha,
         alpha_quality=alpha,
         smallest=plan.smallest,
-        memory_ratio=median(b[arm].peak_memory / max(1, b[BASELINE].peak_memory) for b in mine),
+        memory_ratio=memory_ratio(mine, arm),
         failures=failures(mine, arm),
         resolution=resolution(plan, "test"),
     )
@@ -154,12 +157,12 @@ def _rows(
 
 
 def _control(judgements: Mapping[str, Judgement], controls: Collection[str]) -> str | None:
-    """The shortest control that is itself not inferior; they are listed from long to short.
+    """The shortest control that is itself not inferior, asked from long to short until one fails.
 
     Where none is proven, the longest that was not shown to be worse stands in: quality that is merely
     unproven is no proof that training shorter costs any.
     """
-    equal = [c for c in controls if judgements[c].verdict is Verdict.FASTER_EQUAL]
+    equal = list(takewhile(lambda c: judgements[c].verdict is Verdict.FASTER_EQUAL, controls))
     if equal:
         return equal[-1]
     lost = (Verdict.FASTER_WORSE, Verdict.FAILED)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from potentiate.errors import Refused, unknown
+from potentiate.errors import Refused, make_way, unknown
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 FILE = "study.toml"
@@ -76,9 +76,9 @@ def points(text: str) -> float:
         0.003
     """
     match = re.fullmatch(r"(\d*\.?\d+)(pp)?", text.strip())
-    if match is None or float(match[1]) == 0:
+    if match is None or float(match[1]) == 0 or (match[2] and float(match[1]) >= 100):
         raise Refused(
-            f"the margin {text!r} is not one; write points such as 0.5pp, or a number above 0"
+            f"the margin {text!r} is not one; write points below 100 such as 0.5pp, or a number above 0"
         )
     return round(float(match[1]) / 100, 12) if match[2] else float(match[1])
 
@@ -92,6 +92,12 @@ def located(workload: str) -> str:
     return f"{Path(name).resolve()}:{attribute if colon else 'workload'}"
 
 
+def _beside(path: Path, workload: str) -> str:
+    """A workload file that lies beside the TOML is found from anywhere."""
+    file = path.parent / workload.partition(":")[0]
+    return located(f"{path.parent / workload}" if file.is_file() else workload)
+
+
 def write_declaration(path: Path, declaration: Declaration) -> Path:
     """Write what was asked as TOML; `read_declaration` gives it back equal."""
     import tomli_w
@@ -99,9 +105,13 @@ def write_declaration(path: Path, declaration: Declaration) -> Path:
     default = Declaration("")
     asked = {k: v for k, v in asdict(declaration).items() if v != getattr(default, k)}
     if declaration.budget is not None:
-        asked["budget"] = f"{declaration.budget / 60:g}m"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(tomli_w.dumps(asked), encoding="utf-8")
+        minutes, rest = divmod(declaration.budget, 60.0)
+        asked["budget"] = f"{declaration.budget:.12g}s" if rest else f"{minutes:.0f}m"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(tomli_w.dumps(asked), encoding="utf-8")
+    except OSError as error:
+        raise Refused(f"{path} cannot be written ({error.strerror}); {make_way(error)}") from None
     return path
 
 
@@ -121,9 +131,11 @@ def read_declaration(path: Path) -> Declaration:
     known = [f.name for f in fields(Declaration)]
     for key in asked:
         if key not in known:
-            raise unknown(f"key of {path}", key, known)
+            raise unknown("key", key, known, f" in {path}")
     if "workload" not in asked:
         raise Refused(f'{path} names no workload; add a line such as workload = "cnn/digits"')
+    if isinstance(asked["workload"], str):
+        asked["workload"] = _beside(path, asked["workload"])
     for key, read in (("budget", seconds), ("margin", points)):
         if isinstance(asked.get(key), str):
             asked[key] = read(asked[key])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -143,19 +143,3 @@ def fit_log_effects(
         )
         for i, key in enumerate(keys, start=1)
     }
-
-
-def combined_log_ratio(effects: Effects, on: Collection[int]) -> float:
-    """Fitted log of the time with these columns on over the time with none.
-
-    A main effect is an average over the other factors, so an interaction with only one side on
-    takes half of itself back.
-    """
-    return sum(
-        effect.estimate
-        if len(key) == 1 and key[0] in on
-        else -effect.estimate / 2.0
-        if len(key) > 1 and sum(column in on for column in key) == 1
-        else 0.0
-        for key, effect in effects.items()
-    )

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
+from potentiate.config import FORMAT
 from potentiate.study import numbers
 from potentiate.study.findings import Findings
 from potentiate.study.runs import BASELINE, predicted
@@ -58,6 +59,7 @@ def best_config(findings: Findings) -> dict[str, Any]:
     """
     plan = findings.plan
     config: dict[str, Any] = {
+        "format": FORMAT,
         "workload": plan.workload,
         "seed": plan.seed,
         "device": plan.device,

@@ -51,8 +51,11 @@ class ArmResult:
         steps_ratio: Steps of its schedule over the baseline's; times `step_ratio` this is the time ratio
             but for start-up.
         step_ratio: Seconds per step over the baseline's, evaluations and start-up spread over the steps.
+        target_ratio: Steps to the target over the baseline's. The target is the validation quality that
+            the baseline ends with, less the margin; inf if the typical run never reaches it, None if
+            nothing was trained in full.
         startup: Seconds before the first step.
-        break_even_steps: Steps after which its start-up is paid back; inf if never.
+        break_even_steps: Steps of the baseline's schedule after which its start-up is paid back; inf if never.
         memory_ratio: Peak memory over the baseline's.
         flops_ratio: FLOPs of the whole training over the baseline's; None when not counted.
         p_adjusted: p value of "faster", adjusted for the number of arms.
@@ -71,6 +74,7 @@ class ArmResult:
     quality: float | None = None
     steps_ratio: float = 1.0
     step_ratio: float = 1.0
+    target_ratio: float | None = None
     startup: float = 0.0
     break_even_steps: float = 0.0
     memory_ratio: float | None = None

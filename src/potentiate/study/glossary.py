@@ -86,6 +86,8 @@ TERMS = (
     "all of them.",
     "Short-schedule control: the baseline trained for as short a schedule as keeps its quality; a "
     "technique must beat it, or it has only trained less.",
+    "Steps to target: steps until validation quality first comes within the margin of what the baseline "
+    "ends with, seen at evaluations; over the baseline's own.",
     "Pays off after: number of steps from which a longer start-up is earned back.",
     "Held-out data: read once at the end of a run, never to decide anything.",
 )

@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from potentiate.errors import Refused
-from potentiate.study.record import Record, Request, from_json, to_json
+from potentiate.errors import Refused, make_way
+from potentiate.study.record import FORMAT, Record, Request, from_json, to_json
 
 Runner = Callable[[Request], Record]
 
@@ -27,12 +28,15 @@ class Incomplete(Exception):
 
 
 class Ledger:
-    """Records by key, and the file they are kept in.
+    """Records by key, and the file they are kept in, which one ledger at a time writes.
 
     Args:
         folder: Where evidence.jsonl is.
         runner: Makes a record that is not there; None refuses with `Incomplete`.
         watch: Called with every record that was newly made.
+
+    Raises:
+        Refused: A line is damaged or of a newer format; or another ledger writes there.
     """
 
     def __init__(
@@ -46,8 +50,53 @@ class Ledger:
         self.facts: list[dict[str, Any]] = []
         self.records: dict[str, Record] = {}
         self.charged = 0.0
+        self._claim: ExitStack | None = None
         if self.path is not None and self.path.exists():
+            if runner is not None:
+                self.claim()
             self._read(self.path)
+
+    def claim(self) -> None:
+        """Be the only writer of the folder until `close`; whoever only reads claims nothing.
+
+        Raises:
+            Refused: Another study or replay writes there, or nobody can.
+        """
+        if self.path is None or self._claim is not None:
+            return
+        from potentiate.checkpoint.folder import locked  # brings torch, which no report needs
+
+        folder, claim = self.path.parent, ExitStack()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            claim.enter_context(locked(folder, wait=False))
+        except BlockingIOError:
+            raise Refused(
+                f"another study or replay is writing to {folder}; wait until it has ended, or choose "
+                "another --out"
+            ) from None
+        except OSError as error:
+            raise self._unwritable(error) from None
+        self._claim = claim
+
+    def close(self) -> None:
+        """Let others write; a process that ends does so too, however it ends."""
+        if self._claim is not None:
+            self._claim.close()
+            self._claim = None
+
+    def restart(self) -> None:
+        """Forget everything, on the disk too: for evidence in which nothing counts yet.
+
+        Raises:
+            Refused: As `claim`.
+        """
+        self.claim()
+        self.facts.clear()
+        self.records.clear()
+        if self.path is not None and self.path.exists():
+            with self.path.open("r+b") as file:
+                file.truncate(0)
 
     def _read(self, path: Path) -> None:
         *lines, torn = path.read_bytes().split(b"\n")
@@ -62,7 +111,7 @@ class Ledger:
         try:
             values: dict[str, Any] = json.loads(line)
             if values.get("kind") != "run":
-                self.facts.append(values)
+                self.facts.append(_fact(path, values))
                 return
             record = from_json(values)
         except (ValueError, AttributeError, TypeError):  # ValidationError is a ValueError
@@ -79,8 +128,14 @@ class Ledger:
 
         Raises:
             Incomplete: It is not there and this ledger only reads.
+            Refused: What is there under its name is another run.
         """
         record = self.records.get(request.key) or self._made(request)
+        if record.request != request:
+            raise Refused(
+                f"{self.path} holds another run under '{request.key}' than this version asks for; rebuild the "
+                "report with the version that made it, or start a new study"
+            )
         self.charged += record.wall
         return record
 
@@ -94,22 +149,36 @@ class Ledger:
         return record
 
     def append(self, line: Mapping[str, Any]) -> None:
-        """Add a line and wait until it is on the disk."""
+        """Add a line, marked with the format, and wait until it is on the disk.
+
+        Raises:
+            Refused: As `claim`.
+        """
+        self.claim()
         if line.get("kind") != "run":
             self.facts.append(dict(line))
         if self.path is None:
             return
+        marked = {"kind": line.get("kind"), "format": FORMAT, **line}
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("ab") as file:
-                file.write(json.dumps(line).encode() + b"\n")
+                file.write(json.dumps(marked).encode() + b"\n")
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            raise Refused(
-                f"{self.path} cannot be written ({error.strerror}); make room or choose another --out, "
-                "then start the same command again: no run is repeated"
-            ) from None
+            raise self._unwritable(error) from None
+
+    def _unwritable(self, error: OSError) -> Refused:
+        return Refused(
+            f"{self.path} cannot be written ({error.strerror}); {make_way(error)}, "
+            "then start the same command again: no run is repeated"
+        )
+
+    def ask_again(self, phase: str) -> None:
+        """Ask for the stored runs of a phase, so that they are charged as when they were made."""
+        for record in list(self.records.values()):
+            if record.request.phase == phase:
+                self(record.request)
 
     def fact(self, kind: str) -> dict[str, Any] | None:
         """Return the first line of a kind, or None."""
@@ -119,3 +188,14 @@ class Ledger:
     def spent(self) -> float:
         """Seconds that the runs so far took."""
         return sum(record.wall for record in self.records.values())
+
+
+def _fact(path: Path, line: dict[str, Any]) -> dict[str, Any]:
+    """A line that is no run, without its format; before there were formats it was the first."""
+    version = line.pop("format", 1)
+    if version not in range(1, FORMAT + 1):
+        raise Refused(
+            f"{path} holds a {line.get('kind')} of format {version} and this potentiate reads up to "
+            f"{FORMAT}; use the version of potentiate that wrote it"
+        )
+    return line

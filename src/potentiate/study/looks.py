@@ -98,6 +98,7 @@ def conditional_power(
     if final_n <= n:
         raise Refused(f"no pair is to come: {n} were seen and the last look is at {final_n}")
     seen = np.asarray(values, dtype=np.float64)
+    seen = np.where(np.isnan(seen), -np.inf, seen)  # a lost run proves nothing
     finite = seen[np.isfinite(seen)]
     if len(finite) < 2:
         return 0.0 if len(finite) < n else 1.0

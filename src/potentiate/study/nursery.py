@@ -72,10 +72,14 @@ class Nursery:
         start = time.perf_counter()
         assert template.stdin is not None
         assert template.stdout is not None
-        template.stdin.write(json.dumps({"errors": str(errors), "request": asdict(request)}) + "\n")
-        template.stdin.flush()
-        readable, _, _ = select.select([template.stdout], [], [], self.patience)
-        line = template.stdout.readline() if readable else ""
+        asked = json.dumps({"errors": str(errors), "request": asdict(request)})
+        try:
+            template.stdin.write(asked + "\n")
+            template.stdin.flush()
+            readable, _, _ = select.select([template.stdout], [], [], self.patience)
+            line = template.stdout.readline() if readable else ""
+        except BrokenPipeError:  # the template was ended from outside
+            line = ""
         if not line:
             self._end()
             record = Record(

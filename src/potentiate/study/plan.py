@@ -104,6 +104,12 @@ class Plan:
         return _digest(asdict(self))
 
 
+def workload_name(plan: Plan) -> str:
+    """Return the workload as a title names it: a file without the folders before it."""
+    file = ".py" in plan.workload
+    return plan.workload.rpartition("/")[2] if file else plan.workload
+
+
 def _digest(values: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 

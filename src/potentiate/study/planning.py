@@ -8,17 +8,18 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from potentiate import __version__
 from potentiate.errors import NotApplicable, Refused
-from potentiate.machine import fingerprint
+from potentiate.machine import fingerprint, usable_cores
 from potentiate.models.reference import find
 from potentiate.study.blocks import BASELINE
 from potentiate.study.budget import fitted
 from potentiate.study.declaration import FILE, Declaration, write_declaration
 from potentiate.study.ledger import Ledger
 from potentiate.study.plan import Candidate, Plan, plan_from_json, plan_to_json
+from potentiate.study.profiles import OPTIONS, PROFILES, QUICK, QUICK_OPTIONS, STANDARD
 from potentiate.study.record import Record, Request
 from potentiate.techniques.base import Stage, Technique, arrange
 from potentiate.techniques.reference import parse
@@ -28,66 +29,6 @@ DEFAULT_ACCURACY_MARGIN = 0.005
 SHORT_SECONDS = 2.0
 SHORT_STEPS = 30
 ORDER = ("exact", "numerics", "semantics", "deployment")
-
-STANDARD: tuple[str, ...] = (
-    "channels-last",
-    "data-loading",
-    "fused-optimizer",
-    "batch-size:size={double}",
-    "rarer-evaluation",
-    "compile",
-    "mixed-precision",
-    "one-cycle",
-    "early-stopping",
-    "short-schedule:factor=0.5",
-    "adaptive-batch",
-    "threads:count=1",
-    "activation-checkpointing",
-    "gradient-accumulation",
-    "cosine",
-    "label-smoothing",
-    "ema-weights",
-)
-"""Techniques tried alone, the most promising first; a small budget cuts from the end."""
-
-OPTIONS: tuple[str, ...] = (
-    "optimizer:kind=AdamW,lr=0.003 + one-cycle",
-    "optimizer:kind=AdamW,lr=0.006 + one-cycle",
-    "one-cycle",
-    "batch-size:size={double}",
-    "label-smoothing",
-    "ema-weights",
-    "optimizer:kind=AdamW,lr=0.002 + cosine",
-    "batch-size:size={half}",
-)
-"""Ways to learn more in a short schedule, tried on top of the combination."""
-
-QUICK = ("channels-last", "data-loading", "fused-optimizer", "batch-size:size={double}")
-QUICK_OPTIONS = ("optimizer:kind=AdamW,lr=0.006 + one-cycle", "batch-size:size={double}")
-
-PROFILES: dict[str, dict[str, Any]] = {
-    "quick": {
-        "noise_blocks": 3,
-        "timing_blocks": 4,
-        "build_blocks": 2,
-        "screen_blocks": 0,
-        "option_blocks": 1,
-        "rounds": 1,
-        "looks": (3,),
-        "confirm_looks": (6,),
-        "controls": (0.5, 0.2),
-        "lengths": (0.2, 0.35, 0.5),
-        "top": 1,
-    },
-    "standard": {},
-    "thorough": {
-        "noise_blocks": 10,
-        "timing_blocks": 10,
-        "build_blocks": 5,
-        "option_blocks": 3,
-        "screen_blocks": 3,
-    },
-}
 
 
 def open_study(
@@ -111,11 +52,14 @@ def open_study(
         "version": __version__,
         "file": _file_digest(declaration.workload),
     }
+    _check_threads(declaration.threads)
+    if _nothing_counts(ledger, asked):
+        ledger.restart()
     before = ledger.fact("declaration")
     if before is not None and before != asked:
-        changed = sorted(key for key in asked if before.get(key) != asked[key])
+        changed = [_change(key, before.get(key), asked[key]) for key in asked]
         raise Refused(
-            f"{ledger.path} holds a study that was asked with another {', '.join(changed)}; "
+            f"{ledger.path} holds a study that was asked with another {', '.join(filter(None, changed))}; "
             "choose another --out, or delete the folder"
         )
     workload = find(declaration.workload).varied(declaration.recipe)
@@ -123,6 +67,7 @@ def open_study(
     if stored is not None:
         plan = plan_from_json(stored)
         pilot = ledger(_pilot_request(declaration))
+        ledger.ask_again("pilot full")
         show(plan, pilot)
         return plan, pilot
     if before is None:
@@ -139,6 +84,35 @@ def open_study(
     ledger.append(plan_to_json(plan))
     show(plan, pilot)
     return plan, pilot
+
+
+def _check_threads(threads: int | None) -> None:
+    if threads is not None and threads > usable_cores():
+        raise Refused(
+            f"--threads {threads} is more than the {usable_cores()} cores of this machine, where threads would "
+            "wait for each other; choose fewer"
+        )
+
+
+def _nothing_counts(ledger: Ledger, asked: dict[str, Any]) -> bool:
+    """Whether all there is are pilot runs that failed, or that planned another study and no more."""
+    records = ledger.records.values()
+    if not ledger.facts or any(not r.request.phase.startswith("pilot") for r in records):
+        return False
+    return ledger.fact("declaration") != asked or any(r.status != "ok" for r in records)
+
+
+def _change(key: str, before: object, now: object) -> str:
+    """A setting that differs, with both values; a hash says nothing to a reader."""
+    if before == now:
+        return ""
+    return key if key in ("file", "kind") else f"{key} ({_shown(before)}, now {_shown(now)})"
+
+
+def _shown(value: object) -> str:
+    return (
+        ", ".join(map(str, cast("list[object]", value))) if isinstance(value, list) else f"{value}"
+    )
 
 
 def _file_digest(workload: str) -> str:

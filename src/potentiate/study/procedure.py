@@ -13,25 +13,19 @@ from typing import Any
 from potentiate.errors import Refused
 from potentiate.study.blocks import BASELINE, Ask, quality, request, run_blocks
 from potentiate.study.calibrate import headroom, measure_noise
+from potentiate.study.claim import claim
 from potentiate.study.confirm import Confirmation, confirm
 from potentiate.study.findings import Findings, FrontPoint, Noise
 from potentiate.study.interval import Interval
 from potentiate.study.ledger import Incomplete, Ledger
 from potentiate.study.plan import Plan
+from potentiate.study.recipe import improve_recipe, probe_finalists, shorten
 from potentiate.study.record import Record
-from potentiate.study.search import (
-    Search,
-    build,
-    improve_recipe,
-    levers,
-    name,
-    probe_finalists,
-    screen,
-    shorten,
-)
-from potentiate.study.singles import Singles, probe, prove_quality, results, time_arms
+from potentiate.study.results import results
+from potentiate.study.search import Search, build, levers, name, screen
+from potentiate.study.singles import Singles, probe, prove_quality, time_arms
 from potentiate.study.statistics import difference_interval, front_probability, pareto_front
-from potentiate.study.verdict import Verdict, speedup
+from potentiate.study.verdict import Verdict
 
 STRICTNESS = ("exact", "numerics", "semantics", "deployment")
 
@@ -205,29 +199,6 @@ def _spread(values: list[float]) -> Interval:
         if len(values) > 1
         else Interval(values[0], values[0], values[0], 1, "single run")
     )
-
-
-def claim(findings: Findings) -> str:
-    """Return the one sentence at the head of the report; without a confirmed row it claims nothing."""
-    plan, best = findings.plan, findings.best
-    if plan.mode == "baseline-only":
-        return "The baseline was measured; nothing was compared with it."
-    if not findings.complete:
-        return f"The study is not finished; it stopped before '{findings.pending}'. Start the same command to go on."
-    if best is None or best.judgement.time is None:
-        return "No difference was confirmed: keep the baseline."
-    gain = speedup(best.judgement.time)
-    text = f"{gain.estimate:.2f}x faster ({gain.low:.2f} to {gain.high:.2f})"
-    if best.judgement.quality is not None:
-        text += f" at {plan.metric} not worse by {plan.margin:g}"
-    if best.arm == findings.control:
-        return f"{text}: simply training shorter is what pays here."
-    if best.versus_control is not None:
-        control = speedup(best.versus_control)
-        text += f", and {control.estimate:.2f}x faster ({control.low:.2f} to {control.high:.2f}) than training shorter"
-    elif best.evidence == "semantics":
-        text += "; training shorter did not keep the quality"
-    return f"{text}; confirmed on {best.runs} fresh seeds."
 
 
 def _payback(findings: Findings) -> float | None:

@@ -31,7 +31,9 @@ def read_study(folder: Path) -> tuple[Plan, Record, Ledger]:
         raise Refused(
             f"the study in {folder} stopped before its plan was fixed; start its command again"
         )
-    return plan_from_json(stored), ledger(pilot.request), ledger  # asked for, as the study did
+    ledger.ask_again("pilot")  # as the study did
+    ledger.ask_again("pilot full")
+    return plan_from_json(stored), pilot, ledger
 
 
 def read_findings(folder: Path) -> Findings:

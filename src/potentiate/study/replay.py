@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from potentiate import __version__
+from potentiate.config import without_format
 from potentiate.errors import Refused
 from potentiate.machine import fingerprint
 from potentiate.study.emit import CONFIG, machine_line
@@ -40,8 +41,9 @@ def replay(folder: Path, ledger: Ledger, seed: int | None = None) -> Replay:
     The result is appended to the evidence and returned.
 
     Raises:
-        Refused: The folder holds no prediction yet, or the run was refused.
+        Refused: The folder holds no prediction yet, the run was refused, or a study writes there.
     """
+    ledger.claim()
     expected = _expected(folder / CONFIG)
     done = read_replays(ledger)
     chosen = FIRST_SEED + len(done) if seed is None else seed
@@ -70,7 +72,8 @@ def replay(folder: Path, ledger: Ledger, seed: int | None = None) -> Replay:
 
 def _expected(path: Path) -> dict[str, Any]:
     try:
-        origin = tomllib.loads(path.read_text(encoding="utf-8"))["study"]
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        origin = without_format(path, content)["study"]
         seconds, quality = origin["predicted_seconds"], origin["predicted_quality"]
         return {
             "seconds": (seconds["low"], seconds["high"]),

@@ -14,7 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from potentiate.errors import Refused
+from potentiate.errors import Refused, make_way
 from potentiate.study import emit
 from potentiate.study.findings import ArmResult, Findings
 from potentiate.study.rows import arm_name, ranked, with_baseline
@@ -157,8 +157,8 @@ def _written(folder: Path, contents: Mapping[str, str]) -> list[Path]:
             paths.append(_replace(folder / name, text))
     except OSError as error:
         raise Refused(
-            f"the report cannot be written to {folder} ({error.strerror}); make room or choose "
-            "another --out, then run `potentiate report` on the folder with the evidence"
+            f"the report cannot be written to {folder} ({error.strerror}); {make_way(error)}, "
+            "then run `potentiate report` on the folder with the evidence"
         ) from None
     return paths
 

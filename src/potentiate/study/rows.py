@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from statistics import fmean, median
 
+from potentiate.study.claim import control_is_proven
 from potentiate.study.findings import ArmResult, Findings
 from potentiate.study.glossary import WORDS
 from potentiate.study.runs import BASELINE, full_runs
@@ -42,11 +43,17 @@ def part_of(findings: Findings, row: ArmResult) -> str:
     if findings.best is not None and findings.best.arm == row.arm:
         return "best"
     if row.arm == findings.control:
-        return "control, the baseline trained shorter"
+        doubt = "" if control_is_proven(findings) else ", its quality unproven"
+        return f"control, the baseline trained shorter{doubt}"
     if not is_control(row):
         return "finalist"
-    kept = row.judgement.verdict is Verdict.FASTER_EQUAL
-    return "a longer control" if kept else "control that loses quality or is unproven"
+    match row.judgement.verdict:
+        case Verdict.FASTER_EQUAL:
+            return "a longer control"
+        case Verdict.FASTER_WORSE:
+            return "control that loses quality"
+        case _:
+            return "control, unproven"
 
 
 def arm_name(findings: Findings, row: ArmResult) -> str:

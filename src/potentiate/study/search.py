@@ -1,17 +1,14 @@
-"""The search for a combination: what adds up, what to train with, how short it may be.
+"""The search for levers: what shortens the time of equal work, and what of it adds up.
 
-Time and quality are bought separately. First the levers on the time of a step are combined, greedily,
-from a factorial screening; speed-ups do not multiply, so every addition is measured. Then, at a short
-schedule, the recipe is improved by whatever learns faster there; a gain of quality is converted into
-time by what it would cost to gain as much by training longer. Last, the schedule is shortened as far
-as quality allows. Everything here reads validation data; nothing here is a claim.
+A factorial screening models the gain of each and what pairs of them do to each other; then they are
+combined greedily. Speed-ups do not multiply, so every addition is measured. Everything here reads
+validation data; nothing here is a claim.
 """
 
 from __future__ import annotations
 
 import math
-import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from scipy.special import stdtrit
@@ -20,9 +17,6 @@ from potentiate.errors import Refused
 from potentiate.study.blocks import (
     BASELINE,
     Ask,
-    Block,
-    differences,
-    quality,
     request,
     run_blocks,
     time_ratios,
@@ -37,14 +31,12 @@ from potentiate.study.design import (
 from potentiate.study.findings import Trial
 from potentiate.study.plan import Candidate, Plan
 from potentiate.study.record import Record
-from potentiate.study.singles import PROBE_STEPS, Singles, short_steps
+from potentiate.study.singles import Singles, short_steps
 from potentiate.study.statistics import Interval, ratio_interval
 from potentiate.study.verdict import Verdict
 
 WORTH = 0.99
 """An addition must bring the time below this share of what it was, a member must earn as much."""
-ADOPT = 0.05
-"""Least gain, in units of log time, for which the recipe is changed."""
 FACTORIAL_UP_TO = 4
 SUSPECTS = (
     {"compile", "mixed-precision"},
@@ -94,22 +86,53 @@ def shortened(techniques: Sequence[str], share: float) -> tuple[str, ...]:
 
 def levers(plan: Plan, singles: Singles) -> list[Candidate]:
     """Candidates that shorten the time of equal work and were not shown to harm; of rivals, the faster."""
-    gains = dict[str, float]()
-    for arm, candidate in singles.candidates.items():
-        judgement, probe = singles.decided.get(arm), singles.probes.get(arm)
-        if judgement is None or judgement.time is None or probe is None or candidate.stops:
-            continue
-        if judgement.verdict in (Verdict.FASTER_WORSE, Verdict.FAILED, Verdict.SLOWER):
-            continue
-        if _same_work(probe, singles.probes[BASELINE]) and judgement.time.estimate <= WORTH:
-            gains[arm] = judgement.time.estimate
+    gains = {
+        arm: time
+        for arm, time in _times(singles).items()
+        if time <= WORTH and _same_work(singles.probes[arm], singles.probes[BASELINE])
+    }
     chosen = list[Candidate]()
     for arm in sorted(gains, key=gains.__getitem__):
-        candidate = singles.candidates[arm]
-        taken = {n for other in chosen for n in other.names}
-        if not taken & {*candidate.names, *candidate.excludes}:
-            chosen.append(candidate)
+        if not _clashes(singles.candidates[arm], chosen):
+            chosen.append(singles.candidates[arm])
     return chosen[:MOST_FACTORS]
+
+
+def _clashes(candidate: Candidate, others: Iterable[Candidate]) -> bool:
+    """Whether it names again, or excludes, what one of the others does, or the other way round."""
+    return any(
+        {*candidate.names} & {*other.names, *other.excludes}
+        or {*candidate.excludes} & {*other.names}
+        for other in others
+    )
+
+
+def small_levers(singles: Singles, factors: Sequence[Candidate]) -> list[Candidate]:
+    """Candidates that gained nothing alone, but whose part of the time grows once the rest is faster.
+
+    Only what leaves the result as it is: the others owe quality, and are tried as recipes.
+    """
+    tried = {factor.arm for factor in factors}
+    times = _times(singles)
+    return [
+        singles.candidates[arm]
+        for arm in sorted(times, key=times.__getitem__)
+        if arm not in tried and singles.candidates[arm].evidence == "exact"
+    ]
+
+
+def _times(singles: Singles) -> dict[str, float]:
+    """Time ratio of every candidate that runs on its own and was not shown to harm."""
+    harmful = (Verdict.FASTER_WORSE, Verdict.FAILED, Verdict.SLOWER)
+    return {
+        arm: judgement.time.estimate
+        for arm, judgement in singles.decided.items()
+        if judgement.time is not None
+        and judgement.verdict not in harmful
+        and judgement.time.low <= 1.0  # memory may be all it saves
+        and arm in singles.probes
+        and not singles.candidates[arm].stops
+    }
 
 
 def _same_work(probe: Record, pilot: Record) -> bool:
@@ -205,36 +228,47 @@ def build(
     gains: Sequence[float],
     search: Search,
 ) -> None:
-    """Add factors in the order of their modelled gain while they pay, then drop what no longer does."""
+    """Add factors in the order of their modelled gain while they pay, then drop what no longer does.
+
+    What was too small to show alone is tried again on top: once the step is twice as fast, a part of it
+    that was left alone weighs twice as much.
+    """
     kept = list[Candidate]()
-    for index in sorted(range(len(factors)), key=gains.__getitem__):
-        factor = factors[index]
-        current = tuple(s for f in kept for s in f.techniques)
-        ratio = _compare(
-            plan,
-            ask,
-            singles,
-            f"build {len(search.trials)}",
-            current,
-            (*current, *factor.techniques),
-        )
-        good = ratio is not None and ratio.estimate <= WORTH
-        search.trials.append(_trial("add", factor.arm, current, ratio, good))
-        if good:
-            kept.append(factor)
+    ordered = [factors[i] for i in sorted(range(len(factors)), key=gains.__getitem__)]
+    for factor in ordered:
+        _add(plan, ask, search, kept, factor)
+    for factor in small_levers(singles, factors) if kept else []:
+        _add(plan, ask, search, kept, factor)
     for factor in list(kept) if len(kept) > 1 else []:
-        whole = tuple(s for f in kept for s in f.techniques)
-        without = tuple(s for f in kept if f is not factor for s in f.techniques)
-        ratio = _compare(plan, ask, singles, f"build {len(search.trials)}", without, whole)
+        whole = _specs(kept)
+        without = _specs(f for f in kept if f is not factor)
+        ratio = _compare(plan, ask, f"build {len(search.trials)}", without, whole)
         good = ratio is not None and ratio.estimate <= WORTH
         search.trials.append(_trial("keep", factor.arm, without, ratio, good))
         if not good:
             kept.remove(factor)
-    search.techniques = tuple(s for f in kept for s in f.techniques)
+    search.techniques = _specs(kept)
+
+
+def _add(plan: Plan, ask: Ask, search: Search, kept: list[Candidate], factor: Candidate) -> None:
+    """Add `factor` to what is kept if it goes with all of it and pays."""
+    if _clashes(factor, kept):
+        return
+    current = _specs(kept)
+    phase = f"build {len(search.trials)}"
+    ratio = _compare(plan, ask, phase, current, (*current, *factor.techniques))
+    good = ratio is not None and ratio.estimate <= WORTH
+    search.trials.append(_trial("add", factor.arm, current, ratio, good))
+    if good:
+        kept.append(factor)
+
+
+def _specs(candidates: Iterable[Candidate]) -> tuple[str, ...]:
+    return tuple(spec for candidate in candidates for spec in candidate.techniques)
 
 
 def _compare(
-    plan: Plan, ask: Ask, singles: Singles, phase: str, a: tuple[str, ...], b: tuple[str, ...]
+    plan: Plan, ask: Ask, phase: str, a: tuple[str, ...], b: tuple[str, ...]
 ) -> Interval | None:
     """Time of combination `b` over `a`, in short paired runs; None if `b` failed."""
     arms = {label(a): a, label(b): b}
@@ -252,143 +286,3 @@ def _trial(stage: str, tried: str, on: Sequence[str], time: Interval | None, kep
     else:
         reason = f"time is {time.estimate:.3f} of what it was; 1 % is asked"
     return Trial(stage, tried, label(on), time, None, kept, reason)
-
-
-def improve_recipe(plan: Plan, ask: Ask, search: Search) -> None:
-    """At the shortest control's schedule, adopt the option that gains most, as often as one pays."""
-    share = min(plan.controls)
-    slope = _slope(plan, ask, search.techniques, share)
-    remaining = list(plan.options)
-    for round_number in range(plan.rounds):
-        base = shortened(search.techniques, share)
-        options = {label(shortened(joined(search.techniques, o), share)): o for o in remaining}
-        options = {arm: o for arm, o in options.items() if arm != label(base)}
-        arms = {
-            label(base): base,
-            **{arm: shortened(joined(search.techniques, o), share) for arm, o in options.items()},
-        }
-        if not options:
-            return
-        blocks = run_blocks(plan, ask, f"option {round_number}", arms, range(plan.option_blocks))
-        scores = {arm: _score(plan, blocks, arm, label(base), slope) for arm in options}
-        best = max(scores, key=scores.__getitem__)
-        for arm, option in options.items():
-            kept = arm == best and scores[arm] >= ADOPT
-            search.trials.append(
-                _recipe_trial(plan, blocks, arm, label(base), option, scores[arm], kept)
-            )
-        if scores[best] < ADOPT:
-            return
-        search.techniques = joined(search.techniques, options[best])
-        remaining = [o for o in remaining if o is not options[best]]
-
-
-def _slope(plan: Plan, ask: Ask, techniques: tuple[str, ...], share: float) -> float:
-    """Quality gained per unit of log time by training longer: twice the schedule against once."""
-    once, twice = shortened(techniques, share), shortened(techniques, min(1.0, 2 * share))
-    arms = {label(once): once, label(twice): twice}
-    blocks = run_blocks(plan, ask, "option slope", arms, range(plan.option_blocks))
-    gains = [d for d in differences(plan, blocks, label(twice), label(once)) if math.isfinite(d)]
-    gain = statistics.fmean(gains) if gains else 0.0
-    return max(gain, plan.margin / 3) / math.log(2)
-
-
-def _score(plan: Plan, blocks: Sequence[Block], arm: str, base: str, slope: float) -> float:
-    """Log time that an option saves, its gain of quality counted at what training longer would cost."""
-    gains, ratios = differences(plan, blocks, arm, base), time_ratios(blocks, arm, base)
-    if not gains or not ratios or not all(map(math.isfinite, [*gains, *ratios])):
-        return -math.inf
-    return statistics.fmean(gains) / slope - statistics.fmean(map(math.log, ratios))
-
-
-def _recipe_trial(
-    plan: Plan,
-    blocks: Sequence[Block],
-    arm: str,
-    base: str,
-    option: Candidate,
-    score: float,
-    kept: bool,
-) -> Trial:
-    ratios = time_ratios(blocks, arm, base)
-    finite = bool(ratios) and all(map(math.isfinite, ratios))
-    gains = [d for d in differences(plan, blocks, arm, base) if math.isfinite(d)]
-    gain = statistics.fmean(gains) if gains else None
-    worth = (
-        "it failed"
-        if not math.isfinite(score)
-        else f"worth {100 * math.expm1(score):+.0f} % of time"
-    )
-    return Trial(
-        "recipe",
-        option.arm,
-        base,
-        ratio_interval(ratios, 0.10) if finite else None,
-        gain,
-        kept,
-        worth,
-    )
-
-
-def shorten(plan: Plan, ask: Ask, search: Search, reference: Sequence[Record]) -> None:
-    """Find the shortest schedule whose validation quality stays above the baseline's less half the margin.
-
-    Walks up or down the ladder of lengths from its middle. The finalists are the shortest that passed
-    and the next longer ones.
-    """
-    floor = (
-        statistics.fmean(quality(plan, r) for r in reference if r.status == "ok") - plan.margin / 2
-    )
-    ladder = sorted(plan.lengths)
-    passed = dict[float, bool]()
-    at = len(ladder) // 2
-    while 0 <= at < len(ladder) and ladder[at] not in passed:
-        passed[ladder[at]] = _long_enough(plan, ask, search, ladder[at], floor)
-        at += -1 if passed[ladder[at]] else 1
-    good = [share for share in ladder if passed.get(share)]
-    start = ladder.index(min(good)) if good else len(ladder) - 1
-    shares = ladder[start : start + plan.top]
-    search.finalists = [shortened(search.techniques, share) for share in shares]
-
-
-def _long_enough(plan: Plan, ask: Ask, search: Search, share: float, floor: float) -> bool:
-    techniques = shortened(search.techniques, share)
-    arm = label(techniques)
-    blocks = run_blocks(
-        plan, ask, f"length {share:g}", {arm: techniques}, range(plan.option_blocks)
-    )
-    values = [quality(plan, block[arm]) for block in blocks]
-    sound = [v for v in values if math.isfinite(v)]
-    mean = statistics.fmean(sound) if len(sound) == len(values) and sound else -math.inf
-    good = mean >= floor
-    reason = (
-        f"validation {plan.metric} {abs(mean):.4f} against {abs(floor):.4f} asked"
-        if math.isfinite(mean)
-        else "it failed"
-    )
-    search.trials.append(
-        Trial(
-            "length",
-            f"{share:g} of the schedule",
-            label(search.techniques),
-            None,
-            mean,
-            good,
-            reason,
-        )
-    )
-    return good
-
-
-def probe_finalists(plan: Plan, ask: Ask, search: Search, singles: Singles) -> None:
-    """Count the FLOPs of the finalists and leave out those that cannot run together."""
-    sound = list[tuple[str, ...]]()
-    for techniques in search.finalists:
-        asked = request(
-            plan, "probe", label(techniques), techniques, mode="probe", max_steps=PROBE_STEPS
-        )
-        record = ask(asked)
-        if record.status == "ok":
-            singles.probes[label(techniques)] = record
-            sound.append(techniques)
-    search.finalists = sound

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from potentiate.errors import Refused
 from potentiate.study.blocks import (
     BASELINE,
     Ask,
@@ -14,17 +14,14 @@ from potentiate.study.blocks import (
     affordable,
     differences,
     failures,
-    quality,
+    memory_ratio,
     request,
     run_blocks,
     time_ratios,
 )
-from potentiate.study.findings import ArmResult
 from potentiate.study.plan import Candidate, Plan
 from potentiate.study.record import Record
 from potentiate.study.statistics import (
-    benjamini_hochberg,
-    break_even_steps,
     conditional_power,
     look_alpha,
 )
@@ -37,6 +34,8 @@ in another order grows along a trajectory, while another algorithm differs from 
 HOPELESS = 0.99
 """An arm whose time ratio is surely above this cannot gain 1 %."""
 FUTILE = 0.10
+FEWEST = 3
+"""Pairs below which nothing can be said about quality."""
 
 
 @dataclass
@@ -130,48 +129,87 @@ def time_arms(plan: Plan, ask: Ask, singles: Singles, *, warmed: bool) -> None:
         plan, ask, "timing", arms, range(plan.timing_blocks), short=short, warmed=warmed
     )
     for arm in timed:
-        judgement = _judge(plan, singles.timing, arm, plan.alpha, with_quality=False)
-        hopeless = judgement.time is not None and judgement.time.low > HOPELESS
-        if singles.candidates[arm].evidence == "exact" or hopeless:
+        exact = singles.candidates[arm].evidence == "exact"
+        judgement = _judge(
+            plan,
+            singles.timing,
+            arm,
+            plan.alpha,
+            with_quality=False,
+            with_memory=exact,  # for the others a saving counts only once quality is proven
+        )
+        if exact or _hopeless(judgement):
             singles.decided[arm] = judgement
+
+
+def _hopeless(judgement: Judgement) -> bool:
+    """Whether more runs cannot show a gain, so that proving the quality would be for nothing."""
+    return judgement.time is not None and judgement.time.low > HOPELESS
 
 
 def prove_quality(plan: Plan, ask: Ask, singles: Singles, *, warmed: bool) -> None:
     """Full runs of what is left, looked at with spent alpha; an arm leaves when it is shown or hopeless."""
-    alpha, seen = look_alpha(plan.looks, plan.alpha), 0
+    looks = _affordable_looks(plan, ask, singles)
+    alpha, seen = look_alpha(looks, plan.alpha), 0
     waiting = singles.open
-    for look in plan.looks:
+    for look in looks:
         arms = {BASELINE: (), **{arm: singles.candidates[arm].techniques for arm in waiting}}
         singles.quality += run_blocks(plan, ask, "quality", arms, range(seen, look), warmed=warmed)
+        _refuse_unsound(plan, singles.quality)
         seen, still = look, list[str]()
         for arm in waiting:
             blocks = [block for block in singles.quality if arm in block]
             judgement = _judge(plan, blocks, arm, alpha, with_quality=True)
             singles.decided[arm] = judgement
-            if not _settled(plan, judgement, blocks, arm, alpha):
+            if not _settled(plan, judgement, blocks, arm, alpha, looks[-1]):
                 still.append(arm)
         waiting = still
-        if not waiting or not _more(plan, ask, singles.quality[-1], waiting, look):
+        coming = [number for number in looks if number > look]
+        costs = [singles.quality[-1][arm].wall for arm in (BASELINE, *waiting)]
+        if not waiting or not coming or not _fits(plan, ask, coming[0] - look, costs):
             break
 
 
-def _more(plan: Plan, ask: Ask, last: Block, waiting: Sequence[str], look: int) -> bool:
-    """Whether the next look fits the budget with the steps after it still to come."""
-    coming = [number for number in plan.looks if number > look]
-    if not coming:
-        return False
-    phases = [row.phase for row in plan.forecast]
-    later = (
-        sum(row.seconds for row in plan.forecast[phases.index("quality") + 1 :]) if phases else 0.0
+def _refuse_unsound(plan: Plan, blocks: Sequence[Block]) -> None:
+    """A baseline that never reaches its end leaves nothing to compare with."""
+    if not any(block[BASELINE].status == "ok" for block in blocks):
+        raise Refused(
+            f"the baseline of '{plan.workload}' does not run to its end: {blocks[0][BASELINE].reason}"
+        )
+
+
+def _affordable_looks(plan: Plan, ask: Ask, singles: Singles) -> tuple[int, ...]:
+    """The planned looks; a single one after three pairs where the budget does not hold more.
+
+    The forecast had to guess how many techniques come this far; here it is known.
+    """
+    records = [singles.probes[arm] for arm in (BASELINE, *singles.open)]
+    costs = [record.overhead + record.total for record in records]
+    if plan.looks[0] <= FEWEST or _fits(plan, ask, plan.looks[0], costs):
+        return plan.looks
+    singles.notes.append(
+        f"{len(singles.open)} techniques owed quality, more than forecast: to keep the budget each was "
+        f"trained in full on {FEWEST} seeds only"
     )
-    records = [last[arm] for arm in (BASELINE, *waiting) if arm in last]
-    return affordable(plan, ask, coming[0] - look, records, reserve=later)
+    return (FEWEST,)
+
+
+def _fits(plan: Plan, ask: Ask, blocks: int, costs: Sequence[float]) -> bool:
+    """Whether blocks of runs at these costs, in seconds, leave the steps after them their time."""
+    phases = [row.phase for row in plan.forecast]
+    later = plan.forecast[phases.index("quality") + 1 :] if "quality" in phases else ()
+    return affordable(plan, ask, blocks, costs, reserve=sum(row.seconds for row in later))
 
 
 def _judge(
-    plan: Plan, blocks: Sequence[Block], arm: str, alpha: float, *, with_quality: bool
+    plan: Plan,
+    blocks: Sequence[Block],
+    arm: str,
+    alpha: float,
+    *,
+    with_quality: bool,
+    with_memory: bool = True,
 ) -> Judgement:
-    memory = median(block[arm].memory / max(1, block[BASELINE].memory) for block in blocks)
     return judge(
         time_ratios(blocks, arm),
         differences(plan, blocks, arm) if with_quality else None,
@@ -179,7 +217,7 @@ def _judge(
         alpha_time=alpha,
         alpha_quality=alpha,
         smallest=plan.smallest,
-        memory_ratio=memory,
+        memory_ratio=memory_ratio(blocks, arm) if with_memory else None,
         failures=failures(blocks, arm),
         resolution=resolution(plan, "validation"),
     )
@@ -192,7 +230,7 @@ def resolution(plan: Plan, part: str) -> float:
 
 
 def _settled(
-    plan: Plan, judgement: Judgement, blocks: Sequence[Block], arm: str, alpha: float
+    plan: Plan, judgement: Judgement, blocks: Sequence[Block], arm: str, alpha: float, final: int
 ) -> bool:
     if judgement.verdict in (
         Verdict.FASTER_EQUAL,
@@ -201,102 +239,7 @@ def _settled(
         Verdict.FAILED,
     ):
         return True
-    final = plan.looks[-1]
-    if len(blocks) >= final:
+    if len(blocks) >= final or _hopeless(judgement):
         return True
     chance = conditional_power(differences(plan, blocks, arm), final, alpha, -plan.margin)
     return chance < FUTILE
-
-
-def results(plan: Plan, singles: Singles) -> list[ArmResult]:
-    """The verdict table, with p values adjusted for the number of techniques."""
-    rows = [_result(plan, singles, arm) for arm in singles.candidates if arm in singles.decided]
-    adjusted = benjamini_hochberg(
-        {r.arm: r.judgement.p_claim for r in rows if r.judgement.time is not None}
-    )
-    return [_held(plan, replace(row, p_adjusted=adjusted.get(row.arm))) for row in rows]
-
-
-def _held(plan: Plan, row: ArmResult) -> ArmResult:
-    """Take "faster" back where so many techniques were tried that one such result is luck."""
-    p = row.p_adjusted
-    if row.judgement.verdict is not Verdict.FASTER_EQUAL or p is None or p <= plan.q:
-        return row
-    reason = (
-        f"{row.judgement.reason.rstrip('.')}; not shown, because of so many techniques tried one may "
-        f"look as good by luck (adjusted p {p:.2f})."
-    )
-    return replace(row, judgement=replace(row.judgement, verdict=Verdict.UNRESOLVED, reason=reason))
-
-
-def _result(plan: Plan, singles: Singles, arm: str) -> ArmResult:
-    candidate = singles.candidates[arm]
-    in_quality = [block for block in singles.quality if arm in block]
-    in_timing = [block for block in singles.timing if arm in block]
-    blocks = in_quality or in_timing
-    row = ArmResult(arm, candidate.techniques, candidate.evidence, singles.decided[arm])
-    return (
-        describe(plan, row, blocks, singles.probes, with_quality=bool(in_quality))
-        if blocks
-        else row
-    )
-
-
-def describe(
-    plan: Plan,
-    row: ArmResult,
-    blocks: Sequence[Block],
-    probes: Mapping[str, Record],
-    *,
-    with_quality: bool,
-) -> ArmResult:
-    """Return the row with everything that its blocks and its probe say beside the verdict."""
-    arm = row.arm
-    mine = [block[arm] for block in blocks if block[arm].status == "ok"]
-    base = [block[BASELINE] for block in blocks if block[BASELINE].status == "ok"]
-    if not mine or not base:
-        return replace(row, runs=len(blocks), failures=failures(blocks, arm))
-    steps = median(_steps(r) for r in mine), median(_steps(r) for r in base)
-    per_step = median(r.total / _steps(r) for r in mine), median(r.total / _steps(r) for r in base)
-    startup = median(r.startup for r in mine), median(r.startup for r in base)
-    step = median(r.step_seconds for r in mine), median(r.step_seconds for r in base)
-    return replace(
-        row,
-        runs=len(blocks),
-        failures=failures(blocks, arm),
-        seconds=median(r.total for r in mine),
-        quality=statistics.fmean(quality(plan, r) for r in mine) if with_quality else None,
-        steps_ratio=steps[0] / steps[1],
-        step_ratio=per_step[0] / per_step[1],
-        startup=startup[0],
-        break_even_steps=break_even_steps(startup[0], startup[1], step[1], step[0]),
-        memory_ratio=median(r.memory for r in mine) / max(1.0, median(r.memory for r in base)),
-        flops_ratio=_flops_ratio(_probe_of(arm, probes), probes.get(BASELINE), steps),
-        ratios=tuple(time_ratios(blocks, arm)),
-        differences=tuple(differences(plan, blocks, arm)) if with_quality else (),
-    )
-
-
-def _steps(record: Record) -> int:
-    """Steps that the total time is for: those done in a full run, those declared in a short one."""
-    return max(1, record.declared_steps if record.request.max_steps is not None else record.steps)
-
-
-def _probe_of(arm: str, probes: Mapping[str, Record]) -> Record | None:
-    """The arm's own probe; a shorter schedule does the baseline's step, fewer times."""
-    alone = arm.startswith("short-schedule:") and " + " not in arm
-    return probes.get(arm) or (probes.get(BASELINE) if alone else None)
-
-
-def _flops_ratio(
-    mine: Record | None, base: Record | None, steps: tuple[float, float]
-) -> float | None:
-    if mine is None or base is None or not mine.flops or not base.flops:
-        return None
-    counts = [flops["matmul"] + flops["elementwise"] for flops in (mine.flops, base.flops)]
-    return steps[0] * counts[0] / (steps[1] * counts[1]) if counts[1] else None
-
-
-def median(values: Iterable[float]) -> float:
-    """Return the median as a float."""
-    return float(statistics.median(values))

@@ -45,7 +45,6 @@ __all__ = [
     "log_ratios",
     "look_alpha",
     "mcnemar_exact",
-    "mean_difference_bound",
     "minimum_detectable_effect",
     "noninferior_p",
     "paired_median_bootstrap",
@@ -108,17 +107,6 @@ def difference_interval(
         Refused: No difference, or an alpha outside 0 to 1.
     """
     return location_interval(_differences(differences), alpha, resolution / 2.0)
-
-
-def mean_difference_bound(
-    differences: Sequence[float], alpha: float = 0.05, resolution: float = 0.0
-) -> float:
-    """One-sided lower bound of the quality difference: above `-margin` exactly when non-inferior.
-
-    Both of its methods estimate the mean where differences are symmetric about it; a few broken
-    runs move the mean but not the rank bound, which is why failures are also counted and shown.
-    """
-    return difference_interval(differences, 2.0 * alpha, resolution).low
 
 
 def faster_p(ratios: Sequence[float], alpha: float = 0.05) -> float:

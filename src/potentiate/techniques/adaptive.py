@@ -180,7 +180,7 @@ def _trial(size: int, answer: Answer, device: str) -> Trial:
 
 def ask(request: Mapping[str, Any]) -> Answer:
     """Return what a fresh process answers to `request`; a crash is an answer too."""
-    command = [sys.executable, "-m", "potentiate.study.child"]
+    command = [sys.executable, "-m", "potentiate", "answer"]
     line = json.dumps(request) + "\n"
     try:
         child = subprocess.run(

@@ -9,7 +9,7 @@ import sysconfig
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 import torch
 from torch import nn
@@ -77,7 +77,20 @@ class ActivationCheckpointing(Technique):
             raise NotApplicable(
                 "activation-checkpointing: a network of one block has none to forget"
             )
-        return run.edit(model=RecomputedSequential(OrderedDict(model.named_children())))
+        # Unlike named_children(), this holds what is used twice in both of its places.
+        blocks = cast("OrderedDict[str, nn.Module]", vars(model)["_modules"])
+        if any(
+            _counts_batches(part) for block in [*blocks.values()][:-1] for part in block.modules()
+        ):
+            raise NotApplicable(
+                "activation-checkpointing: batch normalization would count each recomputed batch twice"
+            )
+        return run.edit(model=RecomputedSequential(OrderedDict(blocks)))
+
+
+def _counts_batches(part: nn.Module) -> bool:
+    norm = nn.modules.batchnorm._BatchNorm  # pyright: ignore[reportPrivateUsage]
+    return isinstance(part, norm) and part.track_running_stats
 
 
 def _own_names(kind: type[nn.Sequential]) -> set[str]:

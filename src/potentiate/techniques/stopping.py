@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isnan
 from typing import Annotated, ClassVar
 
 from pydantic import Field
@@ -70,7 +71,8 @@ class StopWhen:
     def _waited(self, history: Sequence[Metrics]) -> int:
         best = 0
         for place, metrics in enumerate(history):
-            if self.goal.gain(metrics, history[best]) > self.min_delta:
+            unknown = isnan(history[best][self.goal.metric])
+            if unknown or self.goal.gain(metrics, history[best]) > self.min_delta:
                 best = place
         return len(history) - 1 - best
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from potentiate.study import numbers
 from potentiate.study.findings import ArmResult, Findings
 from potentiate.study.glossary import WORDS
@@ -58,19 +60,25 @@ def picture(svg: str, caption: str) -> list[Block]:
 
 
 def costs(row: ArmResult) -> tuple[str, ...]:
-    """Total time, steps, time per step, start-up, break-even and FLOPs."""
+    """Total time, steps, steps to the target, time per step, start-up, break-even and FLOPs."""
     if row.arm == BASELINE:
-        return numbers.duration(row.seconds), "1x", "1x", numbers.duration(row.startup), "-", "1x"
+        startup = numbers.duration(row.startup)
+        return numbers.duration(row.seconds), "1x", "1x", "1x", startup, "-", "1x"
     if row.judgement.verdict in (Verdict.INAPPLICABLE, Verdict.FAILED):
-        return ("failed" if row.judgement.verdict is Verdict.FAILED else "-", *["-"] * 5)
+        return ("failed" if row.judgement.verdict is Verdict.FAILED else "-", *["-"] * 6)
     return (
         numbers.duration(row.seconds if row.seconds else None),
         numbers.times(row.steps_ratio, numbers.MISSING),
+        _target(row),
         numbers.times(row.step_ratio, numbers.MISSING),
         numbers.duration(row.startup),
         _break_even(row),
         numbers.times(row.flops_ratio, "not counted"),
     )
+
+
+def _target(row: ArmResult) -> str:
+    return "not reached" if row.target_ratio == math.inf else numbers.times(row.target_ratio, "-")
 
 
 def _break_even(row: ArmResult) -> str:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from pathlib import Path
+from statistics import median
 
 from potentiate.study import emit, numbers
+from potentiate.study.claim import control_is_proven
 from potentiate.study.findings import ArmResult, Findings
+from potentiate.study.plan import Plan, workload_name
 from potentiate.study.rows import baseline_row, oriented
 from potentiate.study.runs import predicted
 from potentiate.study.sections.blocks import Head
@@ -17,7 +21,7 @@ def head(findings: Findings, folder: Path) -> Head:
     state, headline, subline = _headline(findings)
     return Head(
         state=state,
-        workload=numbers.plain(findings.plan.workload),
+        workload=numbers.plain(workload_name(findings.plan)),
         headline=headline,
         subline=subline,
         claim=emit.claim(findings),
@@ -32,7 +36,7 @@ def head(findings: Findings, folder: Path) -> Head:
 
 def title(findings: Findings) -> str:
     """The title of the page."""
-    return f"Training-efficiency study of {numbers.plain(findings.plan.workload)}"
+    return f"Training-efficiency study of {numbers.plain(workload_name(findings.plan))}"
 
 
 def _headline(findings: Findings) -> tuple[str, str, str]:
@@ -73,12 +77,24 @@ def _command_note(findings: Findings) -> str:
             "the study, start its command again: no run is repeated."
         )
     if not findings.best:
-        return "This trains with the baseline recipe, because nothing better is proven."
+        return (
+            "This trains with the baseline recipe, because nothing better is proven. "
+            + _next_try(findings.plan)
+        )
     seconds = predicted(findings, findings.best.arm)
     if seconds is None:
         return "This trains with the confirmed combination."
     low, high = map(numbers.duration, seconds.seconds)
     return f"Expect {low} to {high} of training on the machine below, 19 times out of 20."
+
+
+def _next_try(plan: Plan) -> str:
+    """What somebody does who hoped for more."""
+    if plan.mode == "full" and plan.profile == "quick":
+        return "A quick study tries little and sees only large effects: leave --profile quick out."
+    if plan.mode == "full":
+        return "More seeds show smaller effects: --profile thorough, on a quiet machine."
+    return "To search for a combination, study it with --full."
 
 
 def _before_after(findings: Findings) -> list[tuple[str, str, str, str]]:
@@ -91,7 +107,7 @@ def _before_after(findings: Findings) -> list[tuple[str, str, str, str]]:
             "training time, all included",
             numbers.duration(base.seconds),
             numbers.duration(best.seconds),
-            f"{numbers.with_span(speedup(judged.time))} as fast" if judged.time else "",
+            f"{numbers.with_span(speedup(judged.time))} faster" if judged.time else "",
         ),
         (
             f"held-out {metric}",
@@ -139,9 +155,26 @@ def _warnings(findings: Findings) -> list[str]:
             "Identical runs differed on this machine "
             f"({numbers.with_span(found.interval)}), so times here are biased by that much."
         )
+    if stalled := _stalled(findings):
+        texts.append(
+            f"{stalled} of {len(findings.records)} runs took over three times as long as others like them: "
+            "other programs were in the way. Study again on a quiet machine to see smaller effects."
+        )
     if findings.replays and not findings.replays[-1].inside:
         texts.append("The last replay of the command did not land in the predicted interval.")
     return texts
+
+
+def _stalled(findings: Findings) -> int:
+    """Runs that took over three times the median of their phase and arm."""
+    kinds = defaultdict[tuple[str, str], list[float]](list)
+    for record in findings.records:
+        request = record.request
+        if record.status == "ok" and request.mode == "run" and request.arm != "discarded":
+            kinds[request.phase, request.arm].append(record.total)
+    return sum(
+        time > 3.0 * median(times) for times in kinds.values() if len(times) > 2 for time in times
+    )
 
 
 def _sure(findings: Findings) -> list[str]:
@@ -165,10 +198,11 @@ def _best_lines(findings: Findings) -> list[str]:
     ]
     if best.versus_control:
         over = speedup(best.versus_control)
-        what = "faster than" if over.low > 1.0 else "not surely faster than"
+        sure = "faster" if over.low > 1.0 else "slower" if over.high < 1.0 else "not surely faster"
+        allows = "allows" if control_is_proven(findings) else "may allow, which is not proven"
         lines.append(
-            f"It is {what} just training shorter: {numbers.with_span(over)} the speed of "
-            "the baseline's schedule squeezed as far as its quality allows."
+            f"It is {sure} than just training shorter: {numbers.with_span(over)} the speed of "
+            f"the baseline's schedule squeezed as far as its quality {allows}."
         )
     if best.failures:
         lines.append(f"{best.failures} of {best.runs} runs failed and count as infinitely slow.")
@@ -186,5 +220,5 @@ def _noise_line(findings: Findings) -> list[str]:
     return [
         f"Noise floor: identical runs on this machine differ by {numbers.share(found.log_sd)} "
         f"(standard deviation), so with {findings.plan.timing_blocks} blocks a speed-up below "
-        f"{numbers.faster_by(found.smallest_effect)} could not be told from chance."
+        f"{numbers.faster_by(found.smallest_effect)} of a technique alone could not be told from chance."
     ]

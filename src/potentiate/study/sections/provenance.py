@@ -16,7 +16,9 @@ from potentiate.study.sections.blocks import Cell, Code, Items, Section, Table, 
 def cut(findings: Findings) -> Section:
     """What the budget left out."""
     if not findings.plan.cut:
-        return Section("cut", "What was cut", [Text("Nothing: the whole plan fits its budget.")])
+        unlimited = findings.plan.budget is None
+        why = "no budget was set" if unlimited else "the whole plan fits its budget"
+        return Section("cut", "What was cut", [Text(f"Nothing: {why}.")])
     intro = Text("Decided before the first run, so that the study fits its budget:")
     return Section("cut", "What was cut", [intro, Items([*map(numbers.plain, findings.plan.cut)])])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import stdev
 
 from potentiate.study import numbers, plots
 from potentiate.study.findings import ArmResult, Findings
@@ -18,6 +19,7 @@ from potentiate.study.sections.cells import (
     picture,
     quality_change,
 )
+from potentiate.study.statistics import look_alpha, pairs_needed
 from potentiate.study.verdict import Verdict, speedup
 
 _INTRODUCTION = (
@@ -71,6 +73,7 @@ def _details(findings: Findings, rows: Sequence[ArmResult]) -> Table:
             "p (adjusted)",
             "total time",
             "steps",
+            "steps to target",
             "time per step",
             "start-up",
             "pays off after",
@@ -112,7 +115,7 @@ def _verdict_words(findings: Findings, row: ArmResult) -> str:
         case Verdict.FASTER_EQUAL:
             return f"quality is kept: a loss of {accepted} is ruled out"
         case Verdict.FASTER_QUALITY_UNPROVEN:
-            return f"a loss of more than {accepted} is not ruled out yet"
+            return f"a loss of more than {accepted} is not ruled out yet{_still_due(findings, row)}"
         case Verdict.FASTER_WORSE:
             return f"costs more quality than the {accepted} accepted"
         case Verdict.EQUAL:
@@ -123,6 +126,17 @@ def _verdict_words(findings: Findings, row: ArmResult) -> str:
             return f"peak memory falls to {numbers.times(judged.memory_ratio)}, time does not"
         case _:
             return _unresolved(findings, row)
+
+
+def _still_due(findings: Findings, row: ArmResult) -> str:
+    """How many pairs would settle the quality, from the spread of those there are."""
+    sound = [d for d in row.differences if numbers.known(d)]
+    spread = stdev(sound) if len(sound) > 2 else 0.0
+    if spread == 0.0:
+        return ""
+    alpha = look_alpha(findings.plan.looks, findings.plan.alpha)
+    pairs = pairs_needed(max(findings.plan.margin / spread, 0.01), alpha=alpha)
+    return f"; if there is none, about {pairs:,} pairs would show it" if pairs > len(sound) else ""
 
 
 def _unresolved(findings: Findings, row: ArmResult) -> str:
@@ -136,6 +150,8 @@ def _unresolved(findings: Findings, row: ArmResult) -> str:
         return "looks faster, but of so many techniques tried one may do so by luck"
     if judged.time and judged.time.high < 1.0:
         return f"faster, but not shown to reach {numbers.share(findings.plan.smallest)}"
+    if judged.quality is not None and judged.quality.high < -findings.plan.margin:
+        return "costs more quality than accepted, without a speed-up to show for it"
     if not numbers.known(judged.mde):
         return "these runs could not have shown any speed-up"
     return f"too noisy to say: a speed-up below {numbers.faster_by(judged.mde)} would be missed"
@@ -147,4 +163,6 @@ def _control_words(row: ArmResult) -> list[str]:
     over = speedup(row.versus_control)
     if over.low > 1.0:
         return [f"{numbers.times(over.estimate)} the speed of just training shorter"]
+    if over.high < 1.0:
+        return [f"slower than just training shorter ({numbers.with_span(over)} its speed)"]
     return [f"not shown to beat just training shorter ({numbers.with_span(over)})"]

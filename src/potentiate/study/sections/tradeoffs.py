@@ -91,14 +91,15 @@ def search(findings: Findings) -> Section:
     """What was tried on the way to the combination."""
     if not findings.trials:
         return Section("search", "How the combination was found", [later(findings)])
-    kept = sum(trial.kept for trial in findings.trials)
+    changes = [trial for trial in findings.trials if trial.stage != "keep"]
+    kept = sum(trial.kept for trial in changes)
     return Section(
         "search",
         "How the combination was found",
         [
             Text(
                 "Speed-ups do not multiply, so combinations were measured, one change at a time. "
-                f"{kept} of {len(findings.trials)} changes stayed."
+                f"{kept} of {len(changes)} changes were taken up."
             ),
             Table(
                 "Decisions of the search, in order",

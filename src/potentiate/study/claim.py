@@ -1,0 +1,50 @@
+"""The one sentence at the head of a report, and what it leaves out nowhere: just training shorter."""
+
+from __future__ import annotations
+
+from potentiate.study import numbers
+from potentiate.study.findings import ArmResult, Findings
+from potentiate.study.interval import Interval
+from potentiate.study.verdict import Verdict, speedup
+
+
+def claim(findings: Findings) -> str:
+    """Return what a study found in one sentence; without a confirmed row it claims nothing."""
+    plan, best = findings.plan, findings.best
+    if not findings.complete:
+        return f"The study is not finished; it stopped before '{findings.pending}'. Start the same command to go on."
+    if plan.mode == "baseline-only":
+        return "The baseline was measured; nothing was compared with it."
+    if best is None or best.judgement.time is None:
+        return "No difference was confirmed: keep the baseline."
+    text = _faster(speedup(best.judgement.time))
+    if best.judgement.quality is not None:
+        text += f" at {plan.metric} not worse by {numbers.margin(plan.margin, plan.metric)}"
+    if best.arm == findings.control:
+        return f"{text}: simply training shorter is what pays here."
+    return f"{text}{_against_control(findings, best)}; confirmed on {best.runs} fresh seeds."
+
+
+def _against_control(findings: Findings, best: ArmResult) -> str:
+    versus = best.versus_control
+    if versus is None:
+        lost = best.evidence == "semantics"
+        return "; training shorter did not keep the quality" if lost else ""
+    if versus.high < 1.0:
+        doubt = "" if control_is_proven(findings) else ", which is not proven to keep the quality"
+        return f", and {_faster(speedup(versus))} than training shorter{doubt}"
+    if versus.low > 1.0:
+        proven = "at equal quality" if control_is_proven(findings) else "at a quality not proven"
+        return f"; just training shorter would be {_faster(versus)} still, {proven}"
+    over = speedup(versus)
+    return f"; not shown to beat training shorter ({over.low:.2f} to {over.high:.2f} its speed)"
+
+
+def control_is_proven(findings: Findings) -> bool:
+    """Whether the control keeps the quality, rather than merely not being shown to lose it."""
+    rows = (row for row in findings.confirmation if row.arm == findings.control)
+    return any(row.judgement.verdict is Verdict.FASTER_EQUAL for row in rows)
+
+
+def _faster(gain: Interval) -> str:
+    return f"{gain.estimate:.2f}x faster ({gain.low:.2f} to {gain.high:.2f})"

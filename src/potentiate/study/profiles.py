@@ -1,0 +1,65 @@
+"""What a study tries when nobody names it, and how thoroughly."""
+
+from __future__ import annotations
+
+from typing import Any
+
+STANDARD: tuple[str, ...] = (
+    "channels-last",
+    "data-loading",
+    "fused-optimizer",
+    "batch-size:size={double}",
+    "rarer-evaluation",
+    "compile",
+    "mixed-precision",
+    "one-cycle",
+    "early-stopping",
+    "short-schedule:factor=0.5",
+    "adaptive-batch",
+    "threads:count=1",
+    "activation-checkpointing",
+    "gradient-accumulation",
+    "cosine",
+    "label-smoothing",
+    "ema-weights",
+)
+"""Techniques tried alone, the most promising first; a small budget cuts from the end."""
+
+OPTIONS: tuple[str, ...] = (
+    "optimizer:kind=AdamW,lr=0.003 + one-cycle",
+    "optimizer:kind=AdamW,lr=0.006 + one-cycle",
+    "one-cycle",
+    "batch-size:size={double}",
+    "label-smoothing",
+    "ema-weights",
+    "optimizer:kind=AdamW,lr=0.002 + cosine",
+    "batch-size:size={half}",
+)
+"""Ways to learn more in a short schedule, tried on top of the combination."""
+
+QUICK = ("channels-last", "data-loading", "fused-optimizer", "batch-size:size={double}")
+QUICK_OPTIONS = ("optimizer:kind=AdamW,lr=0.006 + one-cycle", "batch-size:size={double}")
+
+PROFILES: dict[str, dict[str, Any]] = {
+    "quick": {
+        "noise_blocks": 3,
+        "timing_blocks": 4,
+        "build_blocks": 2,
+        "screen_blocks": 0,
+        "option_blocks": 1,
+        "rounds": 1,
+        "looks": (3,),
+        "confirm_looks": (6,),
+        "controls": (0.5, 0.2),
+        "lengths": (0.2, 0.35, 0.5),
+        "top": 1,
+    },
+    "standard": {},
+    "thorough": {
+        "noise_blocks": 10,
+        "timing_blocks": 10,
+        "build_blocks": 5,
+        "option_blocks": 3,
+        "screen_blocks": 3,
+    },
+}
