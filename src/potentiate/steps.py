@@ -83,9 +83,8 @@ class LiveGradientStep:
             spec.loss.to(self.device)
         self.rates = [float(group["lr"]) for group in self.optimizer.param_groups]
         self.scaler = torch.amp.GradScaler(self.device.type) if spec.scale else None
-        self.averaged = (
-            copy.deepcopy(model).requires_grad_(False) if spec.average is not None else None
-        )
+        average = spec.average is not None
+        self.averaged = copy.deepcopy(model).requires_grad_(False) if average else None
         self.skipped = 0  # updates left out because scaled gradients overflowed
         self.mark: Callable[[str], None] = _unmarked
         self._autocast = (
@@ -196,11 +195,8 @@ class LiveGradientStep:
                 f"{where}: the loss is {value}; try a lower learning rate, and if it fails at once check the "
                 "loss function and the targets"
             )
-        names = [
-            name
-            for name, p in self.model.named_parameters()
-            if p.grad is not None and not _finite(p.grad)
-        ]
+        named = self.model.named_parameters()
+        names = [n for n, p in named if p.grad is not None and not _finite(p.grad)]
         return (
             f"{where}: the gradient of '{names[0]}' is not finite (the loss is {value:.4g}); try a lower "
             "learning rate or full precision"
@@ -209,9 +205,8 @@ class LiveGradientStep:
     def _average(self) -> None:
         assert self.averaged is not None
         assert self.spec.average is not None
-        decay = min(
-            self.spec.average, self.done / (self.done + 10.0)
-        )  # early weights are soon forgotten
+        # Early weights are soon forgotten.
+        decay = min(self.spec.average, self.done / (self.done + 10.0))
         with torch.no_grad():  # or the average would keep the graph of every step alive
             averaged, current = list(self.averaged.parameters()), list(self.model.parameters())
             _torch._foreach_lerp_(averaged, current, 1.0 - decay)
