@@ -237,13 +237,6 @@ def test_bootstrap_cross_check() -> None:
         s.paired_median_bootstrap(ratios[:9])
 
 
-def test_mcnemar_is_the_binomial_test() -> None:
-    for b, c in ((3, 12), (12, 3), (5, 5), (400, 460)):
-        expected = scipy_stats.binomtest(b, b + c).pvalue
-        assert s.mcnemar_exact(b, c) == pytest.approx(expected)
-    assert s.mcnemar_exact(0, 0) == 1.0
-
-
 @pytest.mark.parametrize(
     ("startup_arm", "startup_base", "step_base", "step_arm", "steps"),
     [

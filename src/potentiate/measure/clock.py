@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from time import perf_counter_ns
 from typing import Any, cast
 
@@ -26,11 +25,10 @@ class Clock:
     Example:
         >>> clock = Clock()
         >>> clock.part("training")
-        >>> with clock.during("evaluation"):
-        ...     pass
+        >>> clock.part("evaluation")
         >>> clock.stop()
-        >>> list(clock.seconds), clock.wall == sum(clock.seconds.values())
-        (['training', 'evaluation'], True)
+        >>> list(clock.seconds)
+        ['training', 'evaluation']
     """
 
     def __init__(self, device: Any = "cpu", *, sync: bool = False) -> None:
@@ -49,39 +47,16 @@ class Clock:
         if name not in self._spent:
             self._spent[name] = 0
 
-    @contextmanager
-    def during(self, name: str) -> Generator[None]:
-        """Run `name` inside the block and go back to what ran before."""
-        before = self._running
-        self.part(name)
-        try:
-            yield
-        finally:
-            if before is None:
-                self.stop()
-            else:
-                self.part(before)
-
     def stop(self) -> None:
         """Charge what has passed; the clock stands still until the next `part`."""
         self._charge()
         self._running = None
 
     @property
-    def running(self) -> str | None:
-        """The part that runs; None while the clock stands still."""
-        return self._running
-
-    @property
     def seconds(self) -> dict[str, float]:
         """Seconds by part, in the order of their first appearance; the running part up to now."""
         self._charge()
         return {name: spent / 1e9 for name, spent in self._spent.items()}
-
-    @property
-    def wall(self) -> float:
-        """Seconds of all parts together."""
-        return sum(self.seconds.values())
 
     def state_dict(self) -> dict[str, Any]:
         """Return the sums so far, in nanoseconds by part."""

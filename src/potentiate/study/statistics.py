@@ -15,7 +15,6 @@ from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import bdtr
 
 from potentiate.errors import Refused
 from potentiate.study.front import Directions, front_probability, pareto_front
@@ -44,7 +43,6 @@ __all__ = [
     "inferior_p",
     "log_ratios",
     "look_alpha",
-    "mcnemar_exact",
     "minimum_detectable_effect",
     "noninferior_p",
     "paired_median_bootstrap",
@@ -166,16 +164,6 @@ def paired_median_bootstrap(
     middle = float(np.quantile(logs, 0.5, method="inverted_cdf"))
     method = f"paired bootstrap of the median, {100.0 * (1.0 - alpha):.3g} %"
     return exponential(Interval(middle, float(low), float(high), n, method))
-
-
-def mcnemar_exact(b: int, c: int) -> float:
-    """Two-sided exact p value of McNemar's test over pooled test examples.
-
-    Args:
-        b: Examples that only the baseline has right.
-        c: Examples that only the arm has right.
-    """
-    return min(1.0, 2.0 * float(bdtr(min(b, c), b + c, 0.5)))
 
 
 @overload
