@@ -1,0 +1,1 @@
+"""Arrays in, arrays out: compiled loops, each beside the plain code that defines it."""

@@ -1,0 +1,308 @@
+"""A spiking brain: inputs, competing hidden neurons that learn by STDP, outputs taught by current."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from potentiate.errors import Refused
+from potentiate.models.brain.recipe import Anatomy, Plasticity, physiology
+
+if TYPE_CHECKING:
+    from potentiate.kernels.circuit import Circuit
+
+Floats = NDArray[np.float32]
+BLOCK = 250
+"""Presentations that one thread judges at a time, with a generator of their own."""
+
+
+class Response(NamedTuple):
+    """Spikes of the hidden neurons, int32 [n, hidden], and scores of the outputs, float32 [n, classes]."""
+
+    spikes: Tensor
+    scores: Tensor
+
+
+class Brain(nn.Module):
+    """Learns classes of patterns by local rules alone; see docs/models/brain.md for the equations.
+
+    All that learning changes is a buffer, so `state_dict` is complete. Learning and judging run the same
+    code; membranes and traces start anew in every presentation.
+
+    Args:
+        inputs: Values of a pattern, in [0, 1].
+        classes: Number of outputs.
+        anatomy: The circuit.
+        plasticity: How it learns.
+        seed: Of the initial weights, uniform and normalized.
+        delays: Steps from each input to the hidden neurons, int [inputs]; none: 0.
+    """
+
+    weight: Tensor
+    slow: Tensor
+    importance: Tensor
+    theta: Tensor
+    readout: Tensor
+    responses: Tensor
+    delays: Tensor
+    age: Tensor
+    gain: Tensor
+    urge: Tensor
+
+    def __init__(
+        self,
+        inputs: int,
+        classes: int,
+        anatomy: Anatomy | None = None,
+        plasticity: Plasticity | None = None,
+        *,
+        seed: int = 0,
+        delays: Tensor | None = None,
+    ) -> None:
+        super().__init__()
+        if inputs < 1 or classes < 1:
+            raise Refused(f"a brain needs inputs and classes, got {inputs} and {classes}")
+        self.inputs, self.classes, self.seed = inputs, classes, seed
+        self.anatomy, self.plasticity = anatomy or Anatomy(), plasticity or Plasticity()
+        channels, hidden = self.channels, self.anatomy.hidden
+        weight = self._normalized(torch.from_numpy(_uniform(seed, (channels, hidden))))
+        one = torch.ones(())
+        empty = torch.empty(0, 0)
+        self.register_buffer("weight", weight)
+        self.register_buffer("slow", weight.clone() if self.plasticity.consolidation else empty)
+        self.register_buffer(
+            "importance",
+            torch.zeros(channels, hidden) if self.plasticity.protection else empty.clone(),
+        )
+        self.register_buffer("theta", torch.zeros(hidden))
+        self.register_buffer("readout", torch.full((hidden, classes), 1.0 / classes))
+        self.register_buffer("responses", torch.zeros(classes, hidden))
+        self.register_buffer("delays", self._delays(delays))
+        self.register_buffer("age", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("gain", one.clone())
+        self.register_buffer("urge", one.clone())
+
+    @property
+    def channels(self) -> int:
+        """Inputs of the circuit: twice those of a pattern where each has a complement."""
+        return self.inputs * (2 if self.anatomy.complement else 1)
+
+    def forward(self, patterns: Tensor) -> Tensor:
+        """Return the scores of the outputs, [n, classes]; nothing is learned."""
+        return self.respond(patterns).scores
+
+    def learn(self, patterns: Tensor, labels: Tensor, *, teacher: float = 1.0) -> Response:
+        """Present `patterns` one after another and learn; return what the brain did meanwhile.
+
+        Args:
+            patterns: [n, inputs or more axes], uint8 or float in [0, 1].
+            labels: int64 [n]; -1 has no teacher.
+            teacher: Factor on the teacher's current.
+        """
+        encoded, named = self._encoded(patterns), labels.to(torch.int64).contiguous().numpy()
+        spikes, scores = self._blank(len(encoded))
+        for rows in self._stretches(len(encoded)):
+            self._learn(encoded[rows], named[rows], spikes[rows], scores[rows], teacher)
+            self.age += rows.stop - rows.start
+            self._settle(rows.stop - rows.start)
+        return Response(torch.from_numpy(spikes), torch.from_numpy(scores))
+
+    def respond(self, patterns: Tensor, *, seed: int = 0) -> Response:
+        """Present `patterns` without teacher or learning, on as many threads as torch has.
+
+        Equal seeds give equal spikes whatever the number of threads.
+        """
+        encoded = self._encoded(patterns)
+        spikes, scores = self._blank(len(encoded))
+        unnamed = np.full(len(encoded), -1, np.int64)
+        starts = range(0, len(encoded), BLOCK)
+
+        def block(start: int) -> None:
+            rows = slice(start, start + BLOCK)
+            random = np.random.default_rng([self.seed, seed, start, 1])
+            self._present(
+                self._circuit(), encoded[rows], unnamed[rows], random, spikes[rows], scores[rows]
+            )
+
+        with ThreadPoolExecutor(max(1, torch.get_num_threads())) as pool:
+            list(pool.map(block, starts))
+        return Response(torch.from_numpy(spikes), torch.from_numpy(scores))
+
+    def assign(self, patterns: Tensor, labels: Tensor, *, seed: int = 0) -> None:
+        """Store the mean response of each neuron to each class: the labels of Diehl & Cook."""
+        spikes = self.respond(patterns, seed=seed).spikes.float()
+        chosen = nn.functional.one_hot(labels.long(), self.classes).float()
+        self.responses.copy_((chosen.T @ spikes) / chosen.sum(0).clamp(min=1)[:, None])
+
+    def assigned_scores(self, spikes: Tensor) -> Tensor:
+        """Return [n, classes]: each neuron votes for the classes in proportion to its stored responses."""
+        share = self.responses / self.responses.sum(0).clamp(min=1e-9)
+        return spikes.float() @ share.T
+
+    def grow(self, *, inputs: int = 0, hidden: int = 0) -> Brain:
+        """Return a brain with more inputs or neurons in which the old weights are as they were.
+
+        New neurons start as in a new brain. New inputs start at weight 0 onto old neurons, so that
+        nothing known is disturbed until they are learned.
+        """
+        if inputs < 0 or hidden < 0:
+            raise Refused("a brain only grows; give how many inputs and neurons are added")
+        from dataclasses import replace
+
+        anatomy = replace(self.anatomy, hidden=self.anatomy.hidden + hidden)
+        seed = self.seed + int(self.age) + 1
+        grown = Brain(self.inputs + inputs, self.classes, anatomy, self.plasticity, seed=seed)
+        rows, old = self._rows_in(grown), self.anatomy.hidden
+        for name in ("weight", "slow", "importance"):
+            mine, theirs = cast("Tensor", getattr(self, name)), cast("Tensor", getattr(grown, name))
+            if mine.numel():
+                theirs[:, :old] = 0.0
+                theirs[rows, :old] = mine
+        grown.theta[:old], grown.readout[:old] = self.theta, self.readout
+        grown.responses[:, :old], grown.delays[rows] = self.responses, self.delays
+        for name in ("age", "gain", "urge"):
+            getattr(grown, name).copy_(getattr(self, name))
+        return grown
+
+    def _rows_in(self, grown: Brain) -> Tensor:
+        rows = torch.arange(self.inputs)
+        return torch.cat([rows, rows + grown.inputs]) if self.anatomy.complement else rows
+
+    def _delays(self, delays: Tensor | None) -> Tensor:
+        given = torch.zeros(self.inputs, dtype=torch.int64) if delays is None else delays.long()
+        if given.shape != (self.inputs,) or bool((given < 0).any()):
+            raise Refused(
+                f"delays must be {self.inputs} whole steps from 0, got {tuple(given.shape)}"
+            )
+        return given.repeat(self.channels // self.inputs)
+
+    def _normalized(self, weight: Tensor) -> Tensor:
+        if self.anatomy.total == 0:
+            return weight
+        return weight * (self.anatomy.total * len(weight) / weight.sum(0).clamp(min=1e-9))
+
+    def _encoded(self, patterns: Tensor) -> Floats:
+        flat = patterns.detach().reshape(len(patterns), -1)
+        values = flat.float() / 255.0 if flat.dtype == torch.uint8 else flat.float()
+        if values.shape[1] != self.inputs:
+            raise Refused(
+                f"this brain has {self.inputs} inputs, but a pattern has {values.shape[1]} values"
+            )
+        if len(values) and not (float(values.min()) >= 0.0 and float(values.max()) <= 1.0):
+            raise Refused("patterns must lie in [0, 1] (or be uint8); scale them first")
+        if self.anatomy.complement:
+            values = torch.cat([values, 1.0 - values], 1)
+        return np.ascontiguousarray(values.cpu().numpy())
+
+    def _blank(self, n: int) -> tuple[NDArray[np.int32], Floats]:
+        return np.zeros((n, self.anatomy.hidden), np.int32), np.zeros((n, self.classes), np.float32)
+
+    def _circuit(self) -> Circuit:
+        from potentiate.kernels.circuit import Circuit
+
+        names = ("weight", "importance", "theta", "readout", "delays")
+        return Circuit(*(cast("Tensor", getattr(self, name)).numpy() for name in names))
+
+    def _present(
+        self,
+        circuit: Circuit,
+        patterns: Floats,
+        labels: NDArray[np.int64],
+        random: np.random.Generator,
+        spikes: NDArray[np.int32],
+        scores: Floats,
+        *,
+        teacher: float | None = None,
+    ) -> None:
+        from potentiate.kernels import circuit as kernel
+
+        constants = physiology(
+            self.anatomy,
+            self.plasticity,
+            self.channels,
+            gain=float(self.gain),
+            teacher=(teacher or 0.0) * float(self.urge),
+            amplitude=self._amplitude(),
+        )
+        cast("Any", kernel).present(
+            circuit, constants, patterns, labels, random, teacher is not None, spikes, scores
+        )
+
+    def _amplitude(self) -> float:
+        """Decay of both amplitudes by age, down to a tenth."""
+        times = int(self.age) // self.plasticity.decay_every
+        return max(self.plasticity.decay**times, 0.1)
+
+    def _stretches(self, n: int) -> Iterator[slice]:
+        """Cut `n` presentations where something is due that happens every so many of them."""
+        rule = self.plasticity
+        due = [rule.normalize_every] if rule.normalize_every > 1 and self.anatomy.total else []
+        due += [rule.consolidate_every] if rule.consolidation else []
+        due += [rule.decay_every] if rule.decay < 1.0 else []
+        start, age = 0, int(self.age)
+        while start < n:
+            stop = min([n, *(start + every - (age + start) % every for every in due)])
+            yield slice(start, stop)
+            start = stop
+
+    def _learn(
+        self,
+        patterns: Floats,
+        labels: NDArray[np.int64],
+        spikes: NDArray[np.int32],
+        scores: Floats,
+        teacher: float,
+    ) -> None:
+        shards = min(self.plasticity.shards, len(patterns))
+        seeds = [[self.seed, int(self.age), shard] for shard in range(max(shards, 1))]
+        randoms = [np.random.default_rng(seed) for seed in seeds]
+        if shards <= 1:
+            circuit = self._circuit()
+            self._present(circuit, patterns, labels, randoms[0], spikes, scores, teacher=teacher)
+            return
+        before = self._circuit()
+        copies = [type(before)(*(part.copy() for part in before)) for _ in range(shards)]
+
+        def shard(k: int) -> None:
+            rows = slice(k * len(patterns) // shards, (k + 1) * len(patterns) // shards)
+            self._present(
+                copies[k],
+                patterns[rows],
+                labels[rows],
+                randoms[k],
+                spikes[rows],
+                scores[rows],
+                teacher=teacher,
+            )
+
+        with ThreadPoolExecutor(max(1, torch.get_num_threads())) as pool:
+            list(pool.map(shard, range(shards)))
+        for name, part in zip(before._fields, before, strict=True):
+            if name != "delays" and part.size:
+                part += sum(getattr(copy, name) - part for copy in copies)
+        before.readout.clip(0.0, 1.0, out=before.readout)
+        before.weight.clip(0.0, self.anatomy.w_max, out=before.weight)
+        self.weight.copy_(self._normalized(self.weight))
+
+    def _settle(self, presented: int) -> None:
+        """Do what is due after some presentations: normalization, consolidation, fading importance."""
+        rule, age = self.plasticity, int(self.age)
+        if rule.normalize_every > 1 and age % rule.normalize_every == 0:
+            self.weight.copy_(self._normalized(self.weight))
+        if rule.consolidation and age % rule.consolidate_every == 0:
+            times = rule.consolidate_every
+            before = self.weight.clone()
+            self.weight.lerp_(self.slow, 1.0 - (1.0 - rule.recall) ** times)
+            self.slow.lerp_(before, 1.0 - (1.0 - rule.consolidation) ** times)
+        if self.importance.numel():
+            self.importance.mul_(float(np.exp(-presented / rule.tau_importance)))
+
+
+def _uniform(seed: int, shape: tuple[int, int]) -> Floats:
+    return np.random.default_rng([seed, 0]).random(shape, dtype=np.float32)
