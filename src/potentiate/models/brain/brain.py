@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
@@ -153,8 +154,6 @@ class Brain(nn.Module):
         """
         if inputs < 0 or hidden < 0:
             raise Refused("a brain only grows; give how many inputs and neurons are added")
-        from dataclasses import replace
-
         anatomy = replace(self.anatomy, hidden=self.anatomy.hidden + hidden)
         seed = self.seed + int(self.age) + 1
         grown = Brain(self.inputs + inputs, self.classes, anatomy, self.plasticity, seed=seed)
