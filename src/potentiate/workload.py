@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from potentiate.errors import Refused
+from potentiate.errors import Refused, unknown
 
 if TYPE_CHECKING:
     import torch
@@ -168,6 +168,7 @@ class Workload:
         source: How a child process finds this workload: its name in the table, or "file.py:attribute".
         changes: What `varied` changed in the recipe.
         imports: Modules that it needs; loaded before the clock starts, because importing is not training.
+        presets: Sets of changes to the recipe, by name.
     """
 
     name: str
@@ -180,6 +181,15 @@ class Workload:
     source: str = ""
     changes: Mapping[str, Any] = field(default_factory=dict[str, Any])
     imports: tuple[str, ...] = ()
+    presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, "Mapping[str, Any]"])
+
+    def preset(self, name: str) -> Workload:
+        """Return this workload with the changes of the preset `name`."""
+        if not self.presets:
+            raise Refused(f"'{self.name}' has no presets; change its recipe with key=value")
+        if name not in self.presets:
+            raise unknown("preset", name, self.presets)
+        return self.varied(self.presets[name])
 
     def build(self, seed: int) -> Run:
         """Return a fresh, untrained run; equal seeds give equal runs."""

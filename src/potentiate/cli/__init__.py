@@ -82,6 +82,9 @@ def train(
     ] = None,
     technique: Technique = None,
     setting: Settings = None,
+    preset: Annotated[
+        str | None, typer.Option(help="A named set of settings, where the workload has some.")
+    ] = None,
     epochs: Annotated[float | None, typer.Option(help="Short for --set epochs=...")] = None,
     seed: Seed = None,
     device: Device = None,
@@ -99,11 +102,14 @@ def train(
 
     shown = Shown(save_every, keep, quiet, log_every)
     if resume is None:
-        order = from_options(workload, technique or [], setting or [], epochs, seed, device, out)
+        order = from_options(
+            workload, technique or [], setting or [], epochs, seed, device, out, preset
+        )
     else:
         given = {
             "--technique": technique,
             "--set": setting,
+            "--preset": preset,
             "--epochs": epochs,
             "--seed": seed,
             "--device": device,

@@ -71,8 +71,9 @@ def from_options(
     seed: int | None,
     device: str | None,
     out: Path | None,
+    preset: str | None = None,
 ) -> Order:
-    """Return what the options of `potentiate train` ask for.
+    """Return what the options of `potentiate train` ask for; settings go before a preset.
 
     Raises:
         Refused: Something does not exist, does not fit, or its folder is taken.
@@ -84,6 +85,8 @@ def from_options(
     recipe = changes(settings)
     if epochs is not None:
         recipe["epochs"] = epochs
+    if preset is not None:
+        recipe = {**find(name).preset(preset).changes, **recipe}
     config = RunConfig(name, seed or 0, device or "auto", tuple(techniques), recipe)
     return _order(config, out)
 

@@ -16,7 +16,7 @@ from potentiate.workload import Metrics, Run, Stop, Target
 
 @dataclass(frozen=True)
 class EarlyStopping(Technique):
-    """End the run when validation no longer improves, or has reached a value.
+    """End the run when validation no longer improves or has reached a value, or time is up.
 
     Source: Prechelt 1998, Early Stopping - But When?
     Helps: Runs whose declared length is a guess on the safe side.
@@ -29,11 +29,13 @@ class EarlyStopping(Technique):
         patience: Evaluations in a row without improvement before the stop; none: no such stop.
         min_delta: Gain over the best so far that counts as improvement, in the metric's unit.
         target: Value of the metric that ends the run when it is reached; none: no such stop.
+        seconds: Training time after which the next evaluation ends the run; none: no such stop.
     """
 
     patience: Annotated[int, Field(ge=1)] | None = 3
     min_delta: Annotated[float, Field(ge=0)] = 0.0
     target: float | None = None
+    seconds: Annotated[float, Field(gt=0)] | None = None
 
     name: ClassVar[str] = "early-stopping"
     stage: ClassVar[Stage] = Stage.STOP
@@ -41,10 +43,12 @@ class EarlyStopping(Technique):
 
     def apply(self, run: Run) -> Run:
         """Return the run with this reason to stop beside those it has."""
-        if self.patience is None and self.target is None:
-            raise NotApplicable("early-stopping has no reason to stop; state patience or target")
+        if self.patience is None and self.target is None and self.seconds is None:
+            raise NotApplicable(
+                "early-stopping has no reason to stop; state patience, target or seconds"
+            )
         goal = Target(run.target.metric, self.target, run.target.higher_is_better)
-        return run.edit(stop=StopWhen(goal, self.patience, self.min_delta, run.stop))
+        return run.edit(stop=StopWhen(goal, self.patience, self.min_delta, run.stop, self.seconds))
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,7 @@ class StopWhen:
     patience: int | None
     min_delta: float
     before: Stop
+    seconds: float | None = None
 
     def __call__(self, history: Sequence[Metrics]) -> str | None:
         """Return why to end the run, or None."""
@@ -66,6 +71,8 @@ class StopWhen:
             return f"validation {metric} reached {history[-1][metric]:.4g}"
         if self.patience is not None and self._waited(history) >= self.patience:
             return f"validation {metric} did not improve in {self.patience} evaluations"
+        if self.seconds is not None and history[-1]["seconds"] >= self.seconds:
+            return f"{self.seconds:g} seconds of training have passed"
         return None
 
     def _waited(self, history: Sequence[Metrics]) -> int:

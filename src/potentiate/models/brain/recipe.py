@@ -76,7 +76,7 @@ class Plasticity:
         decay_every: Presentations.
         normalize_every: Presentations between two normalizations of the weight sums; 0: never.
         teacher: Current into the output that the label names, in its thresholds per step.
-        fade: Factor on the teacher from step to step.
+        fade: Factor on the teacher per fifth of a presentation.
         curriculum: Share of the teacher that is gone after `curriculum_epochs`.
         curriculum_epochs: Epochs over which it goes, evenly.
         outstar: Rate at which a hidden neuron learns which output fires with it.
@@ -152,6 +152,7 @@ def physiology(
         "a_minus": plasticity.a_minus * amplitude,
         "total": anatomy.total * channels,
         "normalized": anatomy.total > 0 and plasticity.normalize_every == 1,
+        "fade": plasticity.fade ** (5.0 / anatomy.time_steps),
         "teacher": plasticity.teacher * teacher * anatomy.output_threshold,
     }
     for name in Physiology._fields:

@@ -118,7 +118,22 @@ def brain_workload(
         unit="presentations",
         source=f"brain/{name}",
         imports=("potentiate.kernels.circuit", *imports),
+        presets=_presets(changed(Recipe(), recipe, where=f"brain/{name}")),
     )
+
+
+def _presets(recipe: Recipe) -> dict[str, dict[str, Any]]:
+    """The three of the seed, its time steps and epochs as shares of what a workload declares."""
+
+    def preset(share: float, fade: float) -> dict[str, Any]:
+        steps = max(2, round(share * recipe.time_steps))
+        return {"time_steps": steps, "epochs": share * recipe.epochs, "fade": fade}
+
+    return {
+        "speed": preset(2 / 3, 0.8),
+        "balanced": preset(1.0, 0.85),
+        "accuracy": preset(5 / 3, 0.9),
+    }
 
 
 XOR = brain_workload(
@@ -180,12 +195,13 @@ DIGITS = brain_workload(
     target=0.9,
     margin=0.01,
     imports=("sklearn.datasets",),
-    epochs=20,
+    epochs=10,
     hidden=800,
     complement=True,
     time_steps=100,
     rate=250.0,
     reset=5.0,
     inhibition=30.0,
+    theta_plus=0.4,
 )
 MNIST = brain_workload("mnist", lambda: load("mnist"), target=0.88, margin=0.01, labels="assigned")
