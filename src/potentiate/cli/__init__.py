@@ -178,3 +178,5 @@ def download(
 
 if find_spec("potentiate.cli.study") is not None:
     import_module("potentiate.cli.study").register(app)
+
+import_module("potentiate.cli.verify").register(app)

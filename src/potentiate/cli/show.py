@@ -58,17 +58,16 @@ def fetch(name: str, folder: Path | None) -> None:
 
 def _workloads() -> Table:
     from potentiate.models import WORKLOADS
+    from potentiate.models.reference import schedule
 
     rows = list[Sequence[str]]()
     for name, workload in WORKLOADS.items():
-        recipe, data = workload.recipe, DATASETS.get(name.partition("/")[2])
+        data = DATASETS.get(name.partition("/")[2])
         here = data is None or bool(folder_of(data))
         target = workload.target
         goal = target.metric if target.value is None else f"{target.metric} {target.value:g}"
-        optimizer = f"{recipe.optimizer} {recipe.lr:g}"
-        schedule = f"{recipe.epochs:g} epochs of {optimizer}, batch {recipe.batch_size}"
         data_text = "here" if here else f"potentiate download {name.partition('/')[2]}"
-        rows.append((name, goal, schedule, data_text))
+        rows.append((name, goal, schedule(workload), data_text))
     rows.append(("my_job.py:workload", "your own", "see examples/own_job.py", "your own"))
     return _table("Workloads", ("name", "target", "recipe", "data"), rows)
 
