@@ -25,6 +25,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
+from potentiate.kernels.events import latency_events, poisson_events
+
 NEVER = -(2**30)
 
 
@@ -76,49 +78,6 @@ class Circuit(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def poisson_events(rng, rates, delays, steps, arriving, count, active):
-    """Write to `arriving[t, :count[t]]` which inputs arrive at step t; return how many are `active`.
-
-    An input of rate r fires in a step with chance 1 - exp(-r dt), because its gaps are
-    floor(Exp(1) / (r dt)); a rate of infinity fires in every step. The cost follows the spikes.
-    """
-    count[:] = 0
-    n = 0
-    for i in range(rates.shape[0]):
-        rate = rates[i]
-        if rate > 0.0:
-            end = steps - delays[i]
-            gap = rng.standard_exponential() / rate
-            if gap < end:
-                active[n] = i
-                n += 1
-                t = np.int64(gap)
-                while t < end:
-                    at = t + delays[i]
-                    arriving[at, count[at]] = i
-                    count[at] += 1
-                    gap = rng.standard_exponential() / rate
-                    t += 1 + np.int64(min(gap, np.float64(steps)))
-    return n
-
-
-@njit(cache=True, nogil=True)
-def latency_events(values, delays, steps, arriving, count, active):
-    """As `poisson_events`, with one spike of each value above 0: the larger, the sooner."""
-    count[:] = 0
-    n = 0
-    for i in range(values.shape[0]):
-        if values[i] > 0.0:
-            at = np.int64(np.round((1.0 - min(values[i], 1.0)) * (steps - 1))) + delays[i]
-            if at < steps:
-                active[n] = i
-                n += 1
-                arriving[at, count[at]] = i
-                count[at] += 1
-    return n
-
-
-@njit(cache=True, nogil=True)
 def gather(weight, rows, k, drive):
     """Write the sum of `k` rows of `weight` to `drive`; four at a time, to save passes over it."""
     n = drive.shape[0]
@@ -137,12 +96,12 @@ def gather(weight, rows, k, drive):
 
 
 @njit(cache=True, nogil=True)
-def integrate(u, theta, until, drive, t, inhibition, theta_decay, p):
+def integrate(u, theta, until, drive, base, t, inhibition, theta_decay, p):
     """Advance membranes and thresholds by one step; return how many neurons are above threshold."""
     zero = np.float32(0.0)
     over = 0
     for j in range(u.shape[0]):
-        into = drive[j] if until[j] <= t else zero
+        into = drive[j] + base[j] if until[j] <= t else zero
         potential = u[j] * p.decay + into - inhibition
         level = theta[j] * theta_decay
         u[j] = potential
@@ -170,43 +129,54 @@ def choose(u, theta, p, now):
 
 
 @njit(cache=True, nogil=True)
-def depress(weight, importance, i, columns, n, fired_at, powers, t, p):
-    """Depress the synapses of input `i`, which spiked, onto `n` neurons that fired before."""
+def depress(weight, importance, rows, k, columns, n, fired_at, powers, t, change, p):
+    """Depress the synapses of `k` inputs, which spike, onto `n` neurons that fired before."""
     zero, one = np.float32(0.0), np.float32(1.0)
     for c in range(n):
-        j = columns[c]
-        change = p.a_minus * (powers[t - fired_at[j]] if fired_at[j] != NEVER else zero)
+        last = fired_at[columns[c]]
+        change[c] = p.a_minus * powers[t - last] if last != NEVER else zero
+    for r in range(k):
+        row = weight[rows[r]]
         if importance.size:
-            change /= one + p.protection * importance[i, j]
-        weight[i, j] = max(weight[i, j] - change, zero)
+            used = importance[rows[r]]
+            for c in range(n):
+                j = columns[c]
+                row[j] = max(row[j] - change[c] / (one + p.protection * used[j]), zero)
+        else:
+            for c in range(n):
+                row[columns[c]] = max(row[columns[c]] - change[c], zero)
 
 
 @njit(cache=True, nogil=True)
-def potentiate(weight, importance, j, rows, n, fired_in, powers, t, p):
-    """Potentiate the synapses of neuron `j`, which fired, from `n` inputs that spiked before."""
+def potentiate(weight, importance, now, n_now, rows, n, fired_in, powers, t, p):
+    """Potentiate the synapses of the neurons that fire `now` from `n` inputs that spiked before."""
     zero, one = np.float32(0.0), np.float32(1.0)
-    for a in range(n):
-        i = rows[a]
-        x = powers[t - fired_in[i]] if fired_in[i] != NEVER else zero
-        change = p.a_plus * x
-        if importance.size:
-            change /= one + p.protection * importance[i, j]
-            importance[i, j] += p.increment * x
-        weight[i, j] = min(weight[i, j] + change, p.w_max)
+    for f in range(n_now):
+        j = now[f]
+        for a in range(n):
+            i = rows[a]
+            x = powers[t - fired_in[i]] if fired_in[i] != NEVER else zero
+            change = p.a_plus * x
+            if importance.size:
+                change /= one + p.protection * importance[i, j]
+                importance[i, j] += p.increment * x
+            weight[i, j] = min(weight[i, j] + change, p.w_max)
 
 
 @njit(cache=True, nogil=True)
-def normalize(weight, columns, n, total):
-    """Scale `n` columns so that each sums to `total`; a column of zeros stays."""
+def normalize(weight, columns, n, total, factor):
+    """Scale `n` columns so that each sums to `total`; a column of zeros stays. Row by row, for the caches."""
+    factor[:n] = np.float32(0.0)
+    for i in range(weight.shape[0]):
+        row = weight[i]
+        for c in range(n):
+            factor[c] += row[columns[c]]
     for c in range(n):
-        j = columns[c]
-        s = np.float32(0.0)
-        for i in range(weight.shape[0]):
-            s += weight[i, j]
-        if s > np.float32(0.0):
-            g = total / s
-            for i in range(weight.shape[0]):
-                weight[i, j] *= g
+        factor[c] = total / factor[c] if factor[c] > np.float32(0.0) else np.float32(1.0)
+    for i in range(weight.shape[0]):
+        row = weight[i]
+        for c in range(n):
+            row[columns[c]] *= factor[c]
 
 
 @njit(cache=True, nogil=True)
@@ -261,7 +231,8 @@ def present(circuit, p, images, labels, rng, learn, spikes, scores):
     zero, one = np.float32(0.0), np.float32(1.0)
     arriving = np.empty((steps, inputs), np.int32)
     count, active = np.zeros(steps, np.int32), np.empty(inputs, np.int32)
-    all_rows, all_columns = np.arange(inputs), np.arange(hidden)
+    sources, neurons = np.arange(inputs).astype(np.int32), np.arange(hidden).astype(np.int32)
+    change = np.empty(hidden, np.float32)
     drive, u = np.zeros(hidden, np.float32), np.zeros(hidden, np.float32)
     base = np.full(hidden, p.baseline, np.float32)
     until, now = np.zeros(hidden, np.int32), np.empty(hidden, np.int32)
@@ -288,12 +259,10 @@ def present(circuit, p, images, labels, rng, learn, spikes, scores):
             gather(weight, rows, k, drive)
             if not p.baseline_cached:
                 base[:] = p.baseline
-            for j in range(hidden):
-                drive[j] += base[j]
             inhibition = p.inhibition * np.float32(n_now)
             for f in range(n_now):  # no neuron inhibits itself
                 u[now[f]] += p.inhibition / p.decay
-            over = integrate(u, theta, until, drive, t, inhibition, theta_decay, p)
+            over = integrate(u, theta, until, drive, base, t, inhibition, theta_decay, p)
             n_now = choose(u, theta, p, now) if over > 0 else 0
             for f in range(n_now):
                 j = now[f]
@@ -310,21 +279,19 @@ def present(circuit, p, images, labels, rng, learn, spikes, scores):
                 for r in range(k):
                     fired_in[rows[r]] = t
                 if p.event_driven:
-                    for r in range(k):
-                        depress(weight, importance, rows[r], fired, n_fired, fired_at, powers, t, p)
-                    for f in range(n_now):
-                        potentiate(
-                            weight, importance, now[f], active, n_active, fired_in, powers, t, p
-                        )
+                    depress(
+                        weight, importance, rows, k, fired, n_fired, fired_at, powers, t, change, p
+                    )
+                    potentiate(
+                        weight, importance, now, n_now, active, n_active, fired_in, powers, t, p
+                    )
                 else:
-                    for r in range(k):
-                        depress(
-                            weight, importance, rows[r], all_columns, hidden, fired_at, powers, t, p
-                        )
-                    for f in range(n_now):
-                        potentiate(
-                            weight, importance, now[f], all_rows, inputs, fired_in, powers, t, p
-                        )
+                    depress(
+                        weight, importance, rows, k, neurons, hidden, fired_at, powers, t, change, p
+                    )
+                    potentiate(
+                        weight, importance, now, n_now, sources, inputs, fired_in, powers, t, p
+                    )
             if outputs:
                 respond(
                     readout,
@@ -346,6 +313,6 @@ def present(circuit, p, images, labels, rng, learn, spikes, scores):
         for a in range(n_active):
             fired_in[active[a]] = NEVER
         if learn and p.normalized:
-            normalize(weight, fired, n_fired, p.total)
+            normalize(weight, fired, n_fired, p.total, change)
         for f in range(n_fired):
             fired_at[fired[f]] = NEVER
