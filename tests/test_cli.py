@@ -404,7 +404,7 @@ def test_a_loss_that_is_not_a_number_is_one_sentence(capsys):
 
 
 def test_inputs_that_are_not_numbers_are_one_sentence(capsys, job):
-    assert "the input holds" in refusal(capsys, "train", job(inputs="inputs * float('nan')"))
+    assert "the data hold numbers" in refusal(capsys, "train", job(inputs="inputs * float('nan')"))
 
 
 def test_an_empty_data_set_is_one_sentence(capsys, job):
@@ -459,7 +459,7 @@ def test_a_folder_in_which_nothing_was_trained_can_be_used_again(capsys, job):
     broken = job(JOB.format(width=6, inputs="inputs", epochs=3) + "workload.make(1)\n")
     refusal(capsys, "train", broken, "--out", "run", "--quiet")
     missing = ("train", job(inputs="inputs * float('nan')"), "--out", "run", "--quiet")
-    assert "the input holds" in refusal(capsys, *missing)
+    assert "the data hold numbers" in refusal(capsys, *missing)
     spoken(capsys, "train", job(), "--out", "run", "--quiet")
     first = Path("run/metrics.jsonl").read_text().splitlines()[0]
     assert '"started"' in first
@@ -477,3 +477,28 @@ def test_every_step_or_none_is_logged(capsys, job):
 def test_a_folder_that_cannot_be_made_is_one_sentence(capsys, job):
     Path("file").write_text("")
     assert "could not be written" in refusal(capsys, "train", job(), "--out", "file/run")
+
+
+@pytest.mark.parametrize("name", ["metrics.jsonl", "run.toml"])
+def test_a_file_that_is_not_ours_is_never_overwritten(capsys, tmp_path, name):
+    (tmp_path / name).write_text("my notes\n")
+    words = ("train", "cnn/digits", "--epochs", "0.1", "--out", str(tmp_path))
+    assert f"{name} that no run of ours left" in refusal(capsys, *words)
+    assert (tmp_path / name).read_text() == "my notes\n"
+
+
+def test_settings_that_torch_refuses_are_one_sentence(capsys):
+    words = ("--set", "optimizer=SparseAdam", "--quiet")
+    assert "with optimizer=SparseAdam fails" in refusal(capsys, "train", "cnn/digits", *words)
+
+
+def test_rows_that_do_not_match_are_refused(capsys, job):
+    assert "equally many rows" in refusal(capsys, "train", job(inputs="inputs[:50]"))
+
+
+def test_presets_are_settings_by_name(capsys, tmp_path):
+    words = ("train", "brain/xor", "--preset", "accuracy", "--quiet", "--out", str(tmp_path))
+    assert main(words) == 0
+    assert "time_steps = 5" in (tmp_path / "run.toml").read_text()
+    assert "did you mean 'speed'" in refusal(capsys, "train", "brain/xor", "--preset", "sped")
+    assert "has no presets" in refusal(capsys, "train", "cnn/digits", "--preset", "speed")

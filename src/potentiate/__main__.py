@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from potentiate.errors import Refused
 
@@ -37,7 +37,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _silence()
         return BROKEN_PIPE
+    except OSError as error:  # what no caller put into a sentence of its own
+        place = f"{error.filename}: " if error.filename else ""
+        return _say(
+            f"{place}{error.strerror or error}; check the path and its permissions", REFUSED
+        )
     except Exception as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # its message is the help, of many lines
+            sys.stderr.write(f"{cast('Any', error).format_message()}\n")
+            return REFUSED
         # What was typed wrongly is an error of click, which typer brings in a copy of its own.
         if not hasattr(error, "format_message"):
             raise

@@ -29,8 +29,8 @@ from potentiate.data.batches import (
     epoch_order,
     from_loader,
     moved,
-    resident,
 )
+from potentiate.data.resident import resident
 from potentiate.errors import Refused
 
 CPU = torch.device("cpu")

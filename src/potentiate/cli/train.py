@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 import sys
 import time
-import traceback
-from collections.abc import Generator, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import torch
 
 from potentiate.checkpoint import Shelf
+from potentiate.cli.blame import blaming
 from potentiate.cli.summary import summary
 from potentiate.config import RunConfig, Setting, read_config, write_config
 from potentiate.engine import train
@@ -118,7 +118,7 @@ def from_resume(folder: Path, name: str | None, typed: Sequence[str], out: Path 
         raise Refused(
             f"{folder} holds a run of '{found.workload.name}', not of '{name}'; leave '{name}' out"
         )
-    if found.folder == folder:
+    if found.folder == folder:  # this one was asked for, whatever came later
         place = _free(out or _new_folder(found.workload))
     elif out is not None and out != folder:
         raise Refused(
@@ -126,8 +126,18 @@ def from_resume(folder: Path, name: str | None, typed: Sequence[str], out: Path 
         )
     else:
         place = folder.parent if folder.name == SHELF else folder
+    if found.folder != folder:
+        _tell_of_damage(found.folder)
     device = device_of(found.device)
     return Order(found.workload, found.techniques, found.seed, device, place, found)
+
+
+def _tell_of_damage(checkpoint: Path) -> None:
+    later = [p for p in checkpoint.parent.glob("step-*") if p.name > checkpoint.name]
+    if later and checkpoint.name.startswith("step-"):
+        sys.stderr.write(
+            f"potentiate: {max(later).name} is damaged or of a newer version; going on from {checkpoint.name}\n"
+        )
 
 
 def carry_out(order: Order, shown: Shown) -> int:
@@ -158,7 +168,7 @@ def _watched(order: Order, shown: Shown, log: MetricsLog, checkpoints: Checkpoin
         device=order.device,
         resume=None if order.resumed is None else order.resumed.state,
     )
-    with _blaming(order.workload), interrupts, closing(Progress()) as progress:
+    with blaming(order.workload), interrupts, closing(Progress()) as progress:
         shows = () if shown.quiet else (progress,)
         end = watch(events, *shows, log, checkpoints, interrupts, partial(_repeatable, order))
     again = f"potentiate train --resume {order.out}"
@@ -250,6 +260,12 @@ def _clear(log: Path) -> None:
 
 
 def _free(folder: Path) -> Path:
+    log, config = folder / LOG, folder / CONFIG
+    if (config.exists() and not log.exists()) or (log.exists() and not _ours(log)):
+        taken = config.name if config.exists() and not log.exists() else log.name
+        raise Refused(
+            f"{folder} holds a {taken} that no run of ours left there; choose another --out"
+        )
     if Shelf(folder / SHELF).steps():
         raise Refused(
             f"{folder} holds a run already; choose another --out, or go on with "
@@ -258,33 +274,8 @@ def _free(folder: Path) -> Path:
     return folder
 
 
-@contextmanager
-def _blaming(workload: Workload) -> Generator[None]:
-    """Whatever a user's own file raises is told in one sentence, with the line."""
-    try:
-        yield
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        raise Refused(
-            f"'{workload.name}' does not fit into memory; choose a smaller --set batch_size, or "
-            "add --technique gradient-accumulation"
-        ) from error
-    except Refused:
-        raise
-    except Exception as error:
-        path = workload.source.rpartition(":")[0]
-        if not path.endswith(".py"):
-            raise
-        raise Refused(_blame(path, error)) from error
-
-
-def _blame(path: str, error: Exception) -> str:
-    lines = [
-        frame.lineno
-        for frame in traceback.extract_tb(error.__traceback__)
-        if frame.filename == path
-    ]
-    said = (str(error).splitlines() or [""])[0]
-    cause = f"{type(error).__name__}: {said}"
-    if lines:
-        return f"{path} fails at line {lines[-1]} with {cause}; mend the file and try again"
-    return f"the workload of {path} fails with {cause}; check that model, data and loss fit"
+def _ours(log: Path) -> bool:
+    with suppress(OSError, UnicodeDecodeError), log.open(encoding="utf-8") as lines:
+        first = lines.readline(1000)
+        return not first or first.startswith('{"event"')
+    return False

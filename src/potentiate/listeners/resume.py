@@ -55,6 +55,12 @@ def newest(folder: Path) -> Path:
         found = Shelf(place).latest() if place.is_dir() else None
         if found is not None:
             return found
+    damaged = [step for place in (folder / SHELF, folder) for step in Shelf(place).steps()]
+    if damaged:
+        raise Refused(
+            f"all {len(damaged)} checkpoints in {folder} are damaged or of a newer version; restore one, or "
+            "start anew in another folder"
+        )
     what = "holds no checkpoint" if folder.is_dir() else "does not exist"
     raise Refused(f"{folder} {what}, so there is nothing to resume; name the folder given to --out")
 

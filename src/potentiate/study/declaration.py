@@ -39,10 +39,10 @@ class Declaration:
     profile: Literal["quick", "standard", "thorough"] = "standard"
     tests: tuple[str, ...] = ()
     recipe: dict[str, Any] = field(default_factory=dict[str, Any])
-    margin: Annotated[float, Field(gt=0)] | None = None
-    budget: Annotated[float, Field(gt=0)] | None = None
+    margin: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    budget: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     seeds: Annotated[int, Field(ge=3, le=100)] | None = None
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     device: Literal["cpu", "cuda"] = "cpu"
     threads: Annotated[int, Field(ge=1)] | None = None
 
@@ -108,6 +108,8 @@ def write_declaration(path: Path, declaration: Declaration) -> Path:
         minutes, rest = divmod(declaration.budget, 60.0)
         asked["budget"] = f"{declaration.budget:.12g}s" if rest else f"{minutes:.0f}m"
     try:
+        if path.is_file() and read_declaration(path) == declaration:
+            return path  # the file it was read from, perhaps with comments
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(tomli_w.dumps(asked), encoding="utf-8")
     except OSError as error:
@@ -146,4 +148,8 @@ def read_declaration(path: Path) -> Declaration:
         raise Refused(
             f"{path}: {first['loc'][0]} = {first['input']!r} is refused: {first['msg'].lower()}; mend that line"
         ) from None
+    if bool(declared.tests) != (declared.mode == "test"):
+        raise Refused(
+            f'{path}: tests and mode = "test" belong together; write both, or neither of them'
+        )
     return declared

@@ -42,8 +42,14 @@ def read_findings(folder: Path) -> Findings:
     Raises:
         Refused: As `read_study`.
     """
-    plan, pilot, ledger = read_study(folder)
-    machine = (ledger.fact("machine") or {"facts": {}})["facts"]
-    findings = investigate(plan, pilot, ledger, machine)
-    findings.replays = read_replays(ledger)
+    try:
+        plan, pilot, ledger = read_study(folder)
+        machine = (ledger.fact("machine") or {"facts": {}})["facts"]
+        findings = investigate(plan, pilot, ledger, machine)
+        findings.replays = read_replays(ledger)
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise Refused(
+            f"the evidence in {folder} is damaged ({type(error).__name__}: {error}): a line is not as a study "
+            "writes it; mend it or restore a copy"
+        ) from error
     return findings

@@ -184,7 +184,13 @@ def ask(request: Mapping[str, Any]) -> Answer:
     line = json.dumps(request) + "\n"
     try:
         child = subprocess.run(
-            command, input=line, capture_output=True, text=True, timeout=PATIENCE, check=False
+            command,
+            input=line,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+            start_new_session=True,  # Ctrl-C is for us, who end the child
         )
     except subprocess.TimeoutExpired:
         return {"status": "failed", "reason": f"no answer within {PATIENCE:.0f} s"}

@@ -8,7 +8,8 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from pydantic import Field
 
-from potentiate.data.batches import LoaderBatches, resident
+from potentiate.data.batches import LoaderBatches
+from potentiate.data.resident import resident
 from potentiate.errors import NotApplicable, Refused
 from potentiate.techniques.base import Evidence, Stage, Technique
 from potentiate.workload import Run
