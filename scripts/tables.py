@@ -14,6 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from potentiate.models import WORKLOADS
+from potentiate.models.reference import schedule
 from potentiate.study.emit import machine_line
 from potentiate.study.numbers import change_with_span, duration, quality, with_span
 from potentiate.study.plots.forest import forest
@@ -78,9 +79,7 @@ def workloads() -> str:
     """Every workload with its recipe."""
     rows = ["| workload | recipe | quality counts as equal within |", "|---|---|---|"]
     for name, work in WORKLOADS.items():
-        recipe = work.recipe
-        text = f"{recipe.epochs:g} epochs, batch {recipe.batch_size}, {recipe.optimizer} at {recipe.lr:g}"
-        rows.append(f"| `{name}` | {text} | {100 * (work.margin or 0):g} points |")
+        rows.append(f"| `{name}` | {schedule(work)} | {100 * (work.margin or 0):g} points |")
     return "\n".join(rows)
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from potentiate.events import Evaluated, Event, Finished, Started, Stepped
+from potentiate.models import WORKLOADS
 from potentiate.models.cnn import cnn
 from potentiate.models.supervised import Parts, supervised
 from potentiate.training import Training
@@ -107,3 +108,26 @@ def told(events: Sequence[Event]) -> list[Any]:
         elif isinstance(event, Finished):
             said.append((event.step, event.reason, event.test))
     return said
+
+
+def busy_brain(**recipe: Any) -> Workload:
+    """XOR on a brain with every mechanism at work, done the slow way: 50 steps of 20 presentations."""
+    settings = {
+        "batch_size": 20,
+        "output_threshold": 2.0,
+        "teacher": 1.0,  # no more than the outputs need, so that less of it shows
+        "curriculum": 0.1,
+        "curriculum_epochs": 100,
+        "protection": 0.5,
+        "consolidation": 0.01,
+        "recall": 0.01,
+        "consolidate_every": 5,
+        "decay": 0.99,
+        "decay_every": 10,
+        "patience": 100,
+        "history": 300,
+        "baseline": 0.01,
+        "event_driven": False,
+        "baseline_cached": False,
+    }
+    return WORKLOADS["brain/xor"].varied({**settings, **recipe})

@@ -63,14 +63,16 @@ SHIFTS = ((0, 1), (0, -1), (1, 0), (-1, 0))
 
 
 def xor(*, repeats: int = 250) -> Images:
-    """Return exclusive or, patterns [n, 1, 1, 2]: all four in each part, in training `repeats` times."""
+    """Return exclusive or, patterns [n, 1, 1, 2]: all four in each part, `repeats` times.
+
+    There are no others to hold out; the repeats let a margin be less than one pattern in four.
+    """
     import numpy as np
 
     patterns = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], dtype=np.uint8).reshape(4, 1, 2)
     labels = np.array([0, 1, 1, 0])
-    train = _split(np.tile(patterns, (repeats, 1, 1)), np.tile(labels, repeats))
-    part = _split(patterns, labels)
-    return Images(train, part, part, classes=2, mean=0.5, std=0.5, scale=1.0, name="xor")
+    part = _split(np.tile(patterns, (repeats, 1, 1)), np.tile(labels, repeats))
+    return Images(part, part, part, classes=2, mean=0.5, std=0.5, scale=1.0, name="xor")
 
 
 def letters(*, flips: float = 0.05, counts: tuple[int, int, int] = (1000, 300, 600)) -> Images:

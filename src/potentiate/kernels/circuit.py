@@ -160,7 +160,10 @@ def potentiate(weight, importance, now, n_now, rows, n, fired_in, powers, t, p):
             if importance.size:
                 change /= one + p.protection * importance[i, j]
                 importance[i, j] += p.increment * x
-            weight[i, j] = min(weight[i, j] + change, p.w_max)
+            if (
+                change > zero
+            ):  # normalization may have lifted a silent input's weight above the bound
+                weight[i, j] = min(weight[i, j] + change, p.w_max)
 
 
 @njit(cache=True, nogil=True)

@@ -43,6 +43,16 @@ def find(reference: str) -> Workload:
     return replace(found, source=f"{Path(path).resolve()}:{attribute}")
 
 
+def schedule(workload: Workload) -> str:
+    """Return how a workload of the table trains: how long, in which portions, by what."""
+    recipe: Any = workload.recipe
+    how = "local rules"
+    if "gradient" in workload.provides:
+        how = f"{recipe.optimizer} at {recipe.lr:g}"
+    epochs = "1 epoch" if recipe.epochs == 1 else f"{recipe.epochs:g} epochs"
+    return f"{epochs}, batch {recipe.batch_size}, {how}"
+
+
 def _module(path: Path) -> Any:
     if not path.is_file():
         raise Refused(f"there is no workload file {path}; check the path before the colon")

@@ -78,7 +78,8 @@ def _drift(blocks: Sequence[Block]) -> float:
 
 def headroom(pilot: Record) -> dict[str, float]:
     """Share of the baseline's total time by part, from its probe."""
-    training = {part: seconds * pilot.declared_steps for part, seconds in pilot.phases.items()}
+    split = pilot.phases or {"training steps": pilot.step_seconds}
+    training = {part: seconds * pilot.declared_steps for part, seconds in split.items()}
     parts = {
         **training,
         "evaluation": pilot.declared_evaluations * pilot.evaluation_seconds,

@@ -19,7 +19,15 @@ from potentiate.study.budget import fitted
 from potentiate.study.declaration import FILE, Declaration, write_declaration
 from potentiate.study.ledger import Ledger
 from potentiate.study.plan import Candidate, Plan, plan_from_json, plan_to_json
-from potentiate.study.profiles import OPTIONS, PROFILES, QUICK, QUICK_OPTIONS, STANDARD
+from potentiate.study.profiles import (
+    OPTIONS,
+    PLASTIC,
+    PROFILES,
+    QUICK,
+    QUICK_OPTIONS,
+    QUICK_PLASTIC,
+    STANDARD,
+)
 from potentiate.study.record import Record, Request
 from potentiate.techniques.base import Stage, Technique, arrange
 from potentiate.techniques.reference import parse
@@ -28,6 +36,7 @@ from potentiate.workload import Workload
 DEFAULT_ACCURACY_MARGIN = 0.005
 SHORT_SECONDS = 2.0
 SHORT_STEPS = 30
+WIDEST = 0.2  # a margin of accuracy that was probably meant in points
 ORDER = ("exact", "numerics", "semantics", "deployment")
 
 
@@ -146,9 +155,15 @@ def _check_tests(declaration: Declaration) -> None:
 
 
 def _plan(declaration: Declaration, workload: Workload, pilot: Record, standard: float) -> Plan:
-    singles, options = _arms(declaration)
+    singles, options = _arms(declaration, workload)
     margin = declaration.margin if declaration.margin is not None else standard
     example = _one_example(pilot)
+    typed = declaration.margin is not None
+    if typed and workload.target.metric == "accuracy" and margin >= WIDEST:
+        raise Refused(
+            f"a margin of {100 * margin:g} points of accuracy accepts almost any loss; points are written "
+            "with pp, such as --margin 0.5pp"
+        )
     if workload.target.metric == "accuracy" and margin < example:
         raise Refused(
             f"a margin of {100 * margin:g} points is less than one of the {round(1 / example)} examples it is "
@@ -210,12 +225,15 @@ def _standard_margin(workload: Workload, pilot: Record, ask: Ledger) -> float:
     return margin
 
 
-def _arms(declaration: Declaration) -> tuple[Sequence[str], Sequence[str]]:
+def _arms(declaration: Declaration, workload: Workload) -> tuple[Sequence[str], Sequence[str]]:
     if declaration.mode == "test":
         return declaration.tests, ()
     if declaration.mode == "baseline-only":
         return (), ()
-    return (QUICK, QUICK_OPTIONS) if declaration.profile == "quick" else (STANDARD, OPTIONS)
+    quick = declaration.profile == "quick"
+    if "plasticity" in workload.provides:
+        return QUICK_PLASTIC if quick else PLASTIC, ()
+    return (QUICK, QUICK_OPTIONS) if quick else (STANDARD, OPTIONS)
 
 
 def _candidates(

@@ -138,27 +138,24 @@ def _evidence(plan: Plan, singles: Singles, techniques: tuple[str, ...]) -> str:
 
 
 def _front(plan: Plan, confirmed: Confirmation, probes: Mapping[str, Record]) -> list[FrontPoint]:
+    base = probes[BASELINE].flops
     directions = {"seconds": "lower", "memory": "lower", "flops": "lower", "quality": "higher"}
+    if base is None:
+        del directions["flops"]
     samples = dict[str, dict[str, list[float]]]()
     for arm in [BASELINE, *(row.arm for row in confirmed.rows)]:
         records = [b[arm] for b in confirmed.blocks if arm in b and b[arm].status == "ok"]
         if not records:
             continue
-        counted = probes.get(arm)
-        step = (
-            counted.flops["matmul"] + counted.flops["elementwise"]
-            if counted and counted.flops
-            else None
-        )
-        if step is None:  # a shorter schedule does the same step, fewer times
-            flops = probes[BASELINE].flops or {"matmul": 0.0, "elementwise": 0.0}
-            step = flops["matmul"] + flops["elementwise"]
-        samples[arm] = {
+        axes = samples[arm] = {
             "seconds": [r.total for r in records],
             "memory": [float(r.memory) for r in records],
-            "flops": [step * r.steps for r in records],
-            "quality": [quality(plan, r) for r in records],
         }
+        if base is not None:  # a shorter schedule does the same step, fewer times
+            counted = probes.get(arm, probes[BASELINE]).flops or base
+            step = counted["matmul"] + counted["elementwise"]
+            axes["flops"] = [step * r.steps for r in records]
+        axes["quality"] = [quality(plan, r) for r in records]
     points = {
         arm: {axis: _spread(values) for axis, values in axes.items()}
         for arm, axes in samples.items()
@@ -177,11 +174,11 @@ def _front(plan: Plan, confirmed: Confirmation, probes: Mapping[str, Record]) ->
             arm,
             point["seconds"].estimate,
             point["memory"].estimate,
-            point["flops"].estimate,
+            point["flops"].estimate if base is not None else None,
             point["quality"].estimate if plan.higher_is_better else -point["quality"].estimate,
             arm in on_front,
             chances[arm],
-            tuple(title for axis, title in titles.items() if best[axis] == arm),
+            tuple(title for axis, title in titles.items() if best.get(axis) == arm),
         )
         for arm, point in points.items()
     ]

@@ -37,7 +37,27 @@ OPTIONS: tuple[str, ...] = (
 )
 """Ways to learn more in a short schedule, tried on top of the combination."""
 
+PLASTIC: tuple[str, ...] = (
+    "event-driven-updates",
+    "rarer-consolidation",
+    "cached-baseline-current",
+    "fewer-time-steps",
+    "batched-presentation",
+    "rarer-homeostasis",
+    "rarer-evaluation",
+    "threads:count=1",
+    "early-stopping",
+    "short-schedule:factor=0.5",
+    "rarer-learning-rate-adaptation",
+    "faster-teacher-fade",
+    "steeper-curriculum",
+    "smaller-importance-increment",
+    "shorter-history",
+)
+"""The same for networks that learn by local rules."""
+
 QUICK = ("channels-last", "data-loading", "fused-optimizer", "batch-size:size={double}")
+QUICK_PLASTIC = ("event-driven-updates", "rarer-consolidation", "fewer-time-steps")
 QUICK_OPTIONS = ("optimizer:kind=AdamW,lr=0.006 + one-cycle", "batch-size:size={double}")
 
 PROFILES: dict[str, dict[str, Any]] = {

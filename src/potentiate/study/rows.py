@@ -81,7 +81,7 @@ def baseline_row(findings: Findings) -> ArmResult | None:
         quality=oriented(findings, fmean(values)) if values else None,
         startup=median(run.startup for run in runs),
         memory_ratio=1.0,
-        flops_ratio=1.0,
+        flops_ratio=1.0 if any(record.flops for record in findings.records) else None,
     )
 
 

@@ -53,7 +53,9 @@ def _started(
 
 
 def _weights(training: Training) -> list[torch.Tensor]:
-    return [p.detach().clone() for p in training.run.model.parameters()]
+    """All that learning changes; without gradients it is in buffers."""
+    model = training.run.model
+    return [tensor.detach().clone() for tensor in (*model.parameters(), *model.buffers())]
 
 
 def _equal(a: list[torch.Tensor], b: list[torch.Tensor]) -> bool:

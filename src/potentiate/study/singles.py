@@ -86,9 +86,9 @@ def probe(plan: Plan, ask: Ask, pilot: Record, shares: Mapping[str, float]) -> S
 
 
 def _no_headroom(candidate: Candidate, shares: Mapping[str, float], smallest: float) -> str:
-    if not candidate.speeds or not shares:
-        return ""
-    share = sum(shares.get(part, 0.0) for part in candidate.speeds)
+    if not candidate.speeds or not shares.keys() >= set(candidate.speeds):
+        return ""  # where a step is not split, nothing is known of its parts
+    share = sum(shares[part] for part in candidate.speeds)
     if share >= smallest:
         return ""
     parts = " and ".join(candidate.speeds)

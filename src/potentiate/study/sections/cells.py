@@ -62,8 +62,8 @@ def picture(svg: str, caption: str) -> list[Block]:
 def costs(row: ArmResult) -> tuple[str, ...]:
     """Total time, steps, steps to the target, time per step, start-up, break-even and FLOPs."""
     if row.arm == BASELINE:
-        startup = numbers.duration(row.startup)
-        return numbers.duration(row.seconds), "1x", "1x", "1x", startup, "-", "1x"
+        startup, flops = numbers.duration(row.startup), "1x" if row.flops_ratio else "not counted"
+        return numbers.duration(row.seconds), "1x", "1x", "1x", startup, "-", flops
     if row.judgement.verdict in (Verdict.INAPPLICABLE, Verdict.FAILED):
         return ("failed" if row.judgement.verdict is Verdict.FAILED else "-", *["-"] * 6)
     return (
