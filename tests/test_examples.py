@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
 
+import matplotlib.image
 import pytest
 
 from potentiate.engine import train
@@ -24,3 +26,43 @@ def test_a_job_of_ones_own_takes_forty_lines_and_learns():
     *_, end = train(find(f"{path}:workload").varied({"epochs": 6}), seed=0)
     assert isinstance(end, Finished)
     assert end.test["accuracy"] > 0.9
+
+
+@pytest.fixture
+def shown(tmp_path, monkeypatch):
+    """Run an example as a person would; return its variables, once its picture is there."""
+
+    def run(name):
+        picture = tmp_path / f"{name}.png"
+        monkeypatch.setenv("MPLBACKEND", "Agg")
+        monkeypatch.setattr("sys.argv", [name, str(picture)])
+        variables = runpy.run_path(str(EXAMPLES / f"{name}.py"))
+        variables["plt"].close("all")
+        height, width, _ = matplotlib.image.imread(picture).shape
+        assert width > height > 400
+        return variables
+
+    return run
+
+
+def test_a_bell_that_foretells_food_comes_to_fire_the_neuron_and_no_other_bell_does(shown):
+    pavlov = shown("pavlov")
+    assert not pavlov["before"].any()
+    assert pavlov["after"][pavlov["paired"]].all()
+    assert not pavlov["after"][pavlov["control"]].any()
+
+
+def test_the_pattern_is_told_from_noise_of_the_same_rate(shown):
+    detection = shown("pattern_detection")
+    assert (detection["on"] - detection["off"] > 0.15).all()
+    assert detection["found"] > 0.85
+    assert detection["wrong"] < 5
+
+
+def test_the_right_order_alone_fires_the_detector(shown):
+    sequence = shown("sequence_detection")
+    assert sequence["naive"] == 1.0
+    assert sequence["this"][0] == 1.0
+    assert sequence["others"][:2].max() == 0.0
+    kept = sequence["weight"].reshape(3, 3) > 0.5
+    assert kept.tolist() == [[False, False, True], [True, False, False], [False, True, False]]

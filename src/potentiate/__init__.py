@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from potentiate.engine import train
     from potentiate.errors import Refused
+    from potentiate.estimators import BrainClassifier
     from potentiate.models.supervised import supervised
     from potentiate.steps import GradientStep
     from potentiate.workload import Run, Target, Workload
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "BrainClassifier",
     "GradientStep",
     "Refused",
     "Run",
@@ -29,6 +31,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "BrainClassifier": "potentiate.estimators",
     "GradientStep": "potentiate.steps",
     "Refused": "potentiate.errors",
     "Run": "potentiate.workload",

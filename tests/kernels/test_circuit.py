@@ -110,11 +110,11 @@ def defined(
     for n, raster in enumerate(arrivals):
         u, y, until, fires = np.zeros(hidden), np.zeros(hidden), np.zeros(hidden), np.zeros(hidden)
         x, z, potential = np.zeros(inputs), np.zeros(outputs), np.zeros(outputs)
+        theta = theta * p.theta_decay if learn else theta
         on_their_way, teacher, ever = np.zeros((p.steps + p.delay, outputs)), p.teacher, fires > 0
         for t, s in enumerate(raster):
             drive = np.where(until <= t, s @ w + p.baseline, 0.0)
             u = u * p.decay + drive - p.inhibition * (fires.sum() - fires)
-            theta = theta * p.theta_decay if learn else theta
             above = u - p.threshold - theta
             fires = above > 0
             if p.single:
@@ -144,7 +144,7 @@ def defined(
         scores[n] += potential / p.output_threshold
         if learn and p.normalized:
             sums = np.where(ever & (w.sum(0) > 0), w.sum(0), p.total)
-            w = w * (p.total / sums)
+            w = np.minimum(w * (p.total / sums), p.w_max)
     return Circuit(w, m, theta, v, brain.delays), spikes, scores
 
 
@@ -248,7 +248,7 @@ def test_what_only_saves_work_changes_no_bit(setting: str, spikes_of: str, impor
         presented(brain, physiology(**constants, **{setting: on}), images, labels)
         for brain, on in zip(brains, (True, False), strict=True)
     ]
-    assert outcomes[0][0].sum() > 20
+    assert outcomes[0][0].sum() > 10
     for mine, theirs in zip((*brains[0], *outcomes[0]), (*brains[1], *outcomes[1]), strict=True):
         np.testing.assert_array_equal(mine, theirs)
 

@@ -58,7 +58,7 @@ def test_reasons_of_the_run_are_kept(run):
 
 
 def test_no_reason_to_stop_is_refused(run):
-    with pytest.raises(NotApplicable, match="state patience or target"):
+    with pytest.raises(NotApplicable, match="state patience, target or seconds"):
         EarlyStopping(patience=None).apply(run)
 
 

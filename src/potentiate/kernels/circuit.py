@@ -3,7 +3,8 @@
 One step is 1 ms. u is the membrane above rest; x and y are the traces of inputs and hidden neurons.
 
     hidden   u <- u exp(-1/tau) + sum of the weights of the inputs that arrive + baseline - inhibition
-             fires where u > threshold + theta; then u <- reset and theta <- theta + theta_plus
+             fires where u > threshold + theta; then u <- reset and theta <- theta + theta_plus, which
+             fades once per presentation
     traces   x, y <- 1 at a spike, else x exp(-1/tau_trace): nearest-spike pairing
     pair     at a spike of the input    w <- max(w - a_minus y f, 0)
              at a spike of the neuron   w <- min(w + a_plus x f, w_max)
@@ -15,7 +16,7 @@ One step is 1 ms. u is the membrane above rest; x and y are the traces of inputs
 Traces at t hold the spikes of t. Membranes and traces start at zero in every presentation; so only
 neurons that fired in it have a trace, and depression touches their columns of the arriving rows alone.
 With `event_driven` off every trace and weight is visited in every step: the same numbers, the slow way.
-The definition in composed rules is in the tests, which compare both.
+The definition, with every trace and weight in every step, is in the tests, which compare both.
 """
 
 from __future__ import annotations
@@ -26,8 +27,7 @@ import numpy as np
 from numba import njit
 
 from potentiate.kernels.events import latency_events, poisson_events
-
-NEVER = -(2**30)
+from potentiate.kernels.projection import NEVER, depress, gather, normalize, potentiate
 
 
 class Physiology(NamedTuple):
@@ -78,35 +78,15 @@ class Circuit(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def gather(weight, rows, k, drive):
-    """Write the sum of `k` rows of `weight` to `drive`; four at a time, to save passes over it."""
-    n = drive.shape[0]
-    drive[:] = np.float32(0.0)
-    r = 0
-    while r + 4 <= k:
-        a, b, c, d = weight[rows[r]], weight[rows[r + 1]], weight[rows[r + 2]], weight[rows[r + 3]]
-        for j in range(n):
-            drive[j] += (a[j] + b[j]) + (c[j] + d[j])
-        r += 4
-    while r < k:
-        a = weight[rows[r]]
-        for j in range(n):
-            drive[j] += a[j]
-        r += 1
-
-
-@njit(cache=True, nogil=True)
-def integrate(u, theta, until, drive, base, t, inhibition, theta_decay, p):
-    """Advance membranes and thresholds by one step; return how many neurons are above threshold."""
+def integrate(u, theta, until, drive, base, t, inhibition, p):
+    """Advance membranes by one step; return how many neurons are above threshold."""
     zero = np.float32(0.0)
     over = 0
     for j in range(u.shape[0]):
         into = drive[j] + base[j] if until[j] <= t else zero
         potential = u[j] * p.decay + into - inhibition
-        level = theta[j] * theta_decay
         u[j] = potential
-        theta[j] = level
-        over += potential > p.threshold + level
+        over += potential > p.threshold + theta[j]
     return over
 
 
@@ -126,60 +106,6 @@ def choose(u, theta, p, now):
                 now[0] = j
                 n = 1
     return n
-
-
-@njit(cache=True, nogil=True)
-def depress(weight, importance, rows, k, columns, n, fired_at, powers, t, change, p):
-    """Depress the synapses of `k` inputs, which spike, onto `n` neurons that fired before."""
-    zero, one = np.float32(0.0), np.float32(1.0)
-    for c in range(n):
-        last = fired_at[columns[c]]
-        change[c] = p.a_minus * powers[t - last] if last != NEVER else zero
-    for r in range(k):
-        row = weight[rows[r]]
-        if importance.size:
-            used = importance[rows[r]]
-            for c in range(n):
-                j = columns[c]
-                row[j] = max(row[j] - change[c] / (one + p.protection * used[j]), zero)
-        else:
-            for c in range(n):
-                row[columns[c]] = max(row[columns[c]] - change[c], zero)
-
-
-@njit(cache=True, nogil=True)
-def potentiate(weight, importance, now, n_now, rows, n, fired_in, powers, t, p):
-    """Potentiate the synapses of the neurons that fire `now` from `n` inputs that spiked before."""
-    zero, one = np.float32(0.0), np.float32(1.0)
-    for f in range(n_now):
-        j = now[f]
-        for a in range(n):
-            i = rows[a]
-            x = powers[t - fired_in[i]] if fired_in[i] != NEVER else zero
-            change = p.a_plus * x
-            if importance.size:
-                change /= one + p.protection * importance[i, j]
-                importance[i, j] += p.increment * x
-            if (
-                change > zero
-            ):  # normalization may have lifted a silent input's weight above the bound
-                weight[i, j] = min(weight[i, j] + change, p.w_max)
-
-
-@njit(cache=True, nogil=True)
-def normalize(weight, columns, n, total, factor):
-    """Scale `n` columns so that each sums to `total`; a column of zeros stays. Row by row, for the caches."""
-    factor[:n] = np.float32(0.0)
-    for i in range(weight.shape[0]):
-        row = weight[i]
-        for c in range(n):
-            factor[c] += row[columns[c]]
-    for c in range(n):
-        factor[c] = total / factor[c] if factor[c] > np.float32(0.0) else np.float32(1.0)
-    for i in range(weight.shape[0]):
-        row = weight[i]
-        for c in range(n):
-            row[columns[c]] *= factor[c]
 
 
 @njit(cache=True, nogil=True)
@@ -231,7 +157,7 @@ def present(circuit, p, images, labels, rng, learn, spikes, scores):
     weight, importance, theta, readout, delays = circuit
     inputs, hidden = weight.shape
     outputs, steps = readout.shape[1], p.steps
-    zero, one = np.float32(0.0), np.float32(1.0)
+    zero = np.float32(0.0)
     arriving = np.empty((steps, inputs), np.int32)
     count, active = np.zeros(steps, np.int32), np.empty(inputs, np.int32)
     sources, neurons = np.arange(inputs).astype(np.int32), np.arange(hidden).astype(np.int32)
@@ -246,7 +172,6 @@ def present(circuit, p, images, labels, rng, learn, spikes, scores):
         powers[t + 1] = powers[t] * p.trace_decay
     ring = np.zeros((p.delay + 1, outputs), np.float32)
     potential, trace = np.zeros(outputs, np.float32), np.zeros(outputs, np.float32)
-    theta_decay = p.theta_decay if learn else one
     for s in range(images.shape[0]):
         if p.latency:
             n_active = latency_events(images[s], delays, steps, arriving, count, active)
@@ -254,6 +179,9 @@ def present(circuit, p, images, labels, rng, learn, spikes, scores):
             rates = images[s] * p.rate
             n_active = poisson_events(rng, rates, delays, steps, arriving, count, active)
         u[:], until[:], ring[:], potential[:], trace[:] = zero, 0, zero, zero, zero
+        if learn:
+            for j in range(hidden):
+                theta[j] *= p.theta_decay
         n_fired, n_now = 0, 0
         label = labels[s] if learn else -1
         teacher = p.teacher
@@ -265,7 +193,7 @@ def present(circuit, p, images, labels, rng, learn, spikes, scores):
             inhibition = p.inhibition * np.float32(n_now)
             for f in range(n_now):  # no neuron inhibits itself
                 u[now[f]] += p.inhibition / p.decay
-            over = integrate(u, theta, until, drive, base, t, inhibition, theta_decay, p)
+            over = integrate(u, theta, until, drive, base, t, inhibition, p)
             n_now = choose(u, theta, p, now) if over > 0 else 0
             for f in range(n_now):
                 j = now[f]
@@ -316,6 +244,6 @@ def present(circuit, p, images, labels, rng, learn, spikes, scores):
         for a in range(n_active):
             fired_in[active[a]] = NEVER
         if learn and p.normalized:
-            normalize(weight, fired, n_fired, p.total, change)
+            normalize(weight, fired, n_fired, p.total, p.w_max, change)
         for f in range(n_fired):
             fired_at[fired[f]] = NEVER

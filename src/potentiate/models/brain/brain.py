@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -107,6 +108,11 @@ class Brain(nn.Module):
             teacher: Factor on the teacher's current.
         """
         encoded, named = self._encoded(patterns), labels.to(torch.int64).contiguous().numpy()
+        if named.shape != (len(encoded),) or not ((named >= -1) & (named < self.classes)).all():
+            raise Refused(
+                f"learning needs one label from -1 to {self.classes - 1} for each of {len(encoded)} patterns, got "
+                f"labels of shape {list(named.shape)}; check them"
+            )
         spikes, scores = self._blank(len(encoded))
         for rows in self._stretches(len(encoded)):
             self._learn(encoded[rows], named[rows], spikes[rows], scores[rows], teacher)
@@ -131,8 +137,11 @@ class Brain(nn.Module):
                 self._circuit(), encoded[rows], unnamed[rows], random, spikes[rows], scores[rows]
             )
 
-        with ThreadPoolExecutor(max(1, torch.get_num_threads())) as pool:
-            list(pool.map(block, starts))
+        if len(starts) == 1:
+            block(0)
+        else:
+            with ThreadPoolExecutor(max(1, torch.get_num_threads())) as pool:
+                list(pool.map(block, starts))
         return Response(torch.from_numpy(spikes), torch.from_numpy(scores))
 
     def assign(self, patterns: Tensor, labels: Tensor, *, seed: int = 0) -> None:
@@ -184,10 +193,11 @@ class Brain(nn.Module):
     def _normalized(self, weight: Tensor) -> Tensor:
         if self.anatomy.total == 0:
             return weight
-        return weight * (self.anatomy.total * len(weight) / weight.sum(0).clamp(min=1e-9))
+        scaled = weight * (self.anatomy.total * len(weight) / weight.sum(0).clamp(min=1e-9))
+        return scaled.clamp(max=self.anatomy.w_max)
 
     def _encoded(self, patterns: Tensor) -> Floats:
-        flat = patterns.detach().reshape(len(patterns), -1)
+        flat = patterns.detach().reshape(len(patterns), math.prod(patterns.shape[1:]))
         values = flat.float() / 255.0 if flat.dtype == torch.uint8 else flat.float()
         if values.shape[1] != self.inputs:
             raise Refused(
@@ -287,7 +297,8 @@ class Brain(nn.Module):
                 part += sum(getattr(copy, name) - part for copy in copies)
         before.readout.clip(0.0, 1.0, out=before.readout)
         before.weight.clip(0.0, self.anatomy.w_max, out=before.weight)
-        self.weight.copy_(self._normalized(self.weight))
+        if self.plasticity.normalize_every == 1:
+            self.weight.copy_(self._normalized(self.weight))
 
     def _settle(self, presented: int) -> None:
         """Do what is due after some presentations: normalization, consolidation, fading importance."""
@@ -304,4 +315,4 @@ class Brain(nn.Module):
 
 
 def _uniform(seed: int, shape: tuple[int, int]) -> Floats:
-    return np.random.default_rng([seed, 0]).random(shape, dtype=np.float32)
+    return np.random.default_rng([seed, 0, 0, 2]).random(shape, dtype=np.float32)

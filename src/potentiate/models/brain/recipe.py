@@ -35,7 +35,7 @@ class Anatomy:
         single: Only the neuron furthest above its threshold fires in a step.
         baseline: Current into every hidden neuron, per step.
         theta_plus: What a spike adds to the neuron's own threshold.
-        tau_theta: How that fades.
+        tau_theta: How that fades, once per presentation that is learned from.
         delay: Steps from the hidden neurons to the outputs.
         output_threshold: Of the outputs, in weights of certain hidden neurons.
         output_inhibition: What an output's spike takes from the other outputs.
@@ -48,7 +48,7 @@ class Anatomy:
     code: Literal["poisson", "latency"] = "poisson"
     time_steps: Natural = 250
     rate: Positive = 63.75
-    tau: Positive = 100.0
+    tau: Annotated[float, Field(ge=0.1)] = 100.0
     threshold: Positive = 13.0
     reset: float = 0.0
     refractory: Annotated[int, Field(ge=0)] = 5
@@ -135,18 +135,20 @@ def physiology(
         anatomy: The circuit.
         plasticity: Its learning.
         channels: Inputs of the circuit.
-        gain: Factor on the rate of the inputs.
+        gain: Factor on the drive by the inputs.
         teacher: Factor on the teacher's current.
         amplitude: Factor on the amplitudes of potentiation and depression.
     """
     from potentiate.kernels.circuit import Physiology
 
+    latency = anatomy.code == "latency"  # has no rates, so its gain is that of the membrane
     values: dict[str, Any] = {
         "steps": anatomy.time_steps,
         "rate": anatomy.rate * gain / 1000.0,
-        "latency": anatomy.code == "latency",
+        "latency": latency,
+        "threshold": anatomy.threshold / (gain if latency else 1.0),
         "decay": math.exp(-1.0 / anatomy.tau),
-        "theta_decay": math.exp(-1.0 / anatomy.tau_theta),
+        "theta_decay": math.exp(-anatomy.time_steps / anatomy.tau_theta),
         "trace_decay": math.exp(-1.0 / plasticity.tau_trace),
         "a_plus": plasticity.a_plus * amplitude,
         "a_minus": plasticity.a_minus * amplitude,

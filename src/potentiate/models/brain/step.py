@@ -32,6 +32,11 @@ class PlasticStep:
         """Return the step at work on `model`, a `Brain`."""
         if not isinstance(model, Brain):
             raise Refused(f"plasticity works on a Brain, not on a {type(model).__name__}")
+        for mechanism, buffer in (("consolidation", model.slow), ("protection", model.importance)):
+            if getattr(self.plasticity, mechanism) and not buffer.numel():
+                raise Refused(
+                    f"this brain was built without {mechanism}; build it with that setting"
+                )
         model.plasticity = self.plasticity
         return LivePlasticStep(self, model)
 
@@ -87,7 +92,7 @@ class LivePlasticStep:
             self.brain.gain.mul_(LOUDER).clamp_(max=LOUDEST)
         if self.errors / self.judged < self.fewest:
             self.fewest, self.since = self.errors / self.judged, 0
-        elif rule.patience and self.since >= rule.patience:
+        elif self.fewest and rule.patience and self.since >= rule.patience:
             self.brain.urge.mul_(STRONGER).clamp_(max=LOUDEST)
             self.since = 0
         self.errors, self.spikes, self.judged = 0.0, 0.0, 0
