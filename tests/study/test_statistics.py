@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from potentiate.errors import Refused
 from potentiate.study import statistics as s
+from potentiate.study.front import knee
 from potentiate.study.interval import Interval
 
 scipy_stats: Any = scipy.stats
@@ -291,3 +292,14 @@ def test_probability_of_the_front() -> None:
     assert chance["twin"] + chance["fast"] == pytest.approx(1.0, abs=0.05)
     with pytest.raises(Refused, match="equally many"):
         s.front_probability({"a": {"time": [1.0], "loss": []}}, directions)
+
+
+def test_the_knee_is_nearest_to_the_best_of_every_axis() -> None:
+    directions = {"seconds": "lower", "quality": "higher"}
+    points = {
+        "fast": {"seconds": 1.0, "quality": 0.90},
+        "good": {"seconds": 9.0, "quality": 1.00},
+        "both": {"seconds": 2.0, "quality": 0.99},
+    }
+    assert knee(points, directions) == "both"
+    assert knee({name: points[name] for name in ("fast", "good")}, directions) is None

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from potentiate.config import FORMAT, without_format
 from potentiate.errors import Refused, make_way, unknown
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
@@ -111,7 +112,7 @@ def write_declaration(path: Path, declaration: Declaration) -> Path:
         if path.is_file() and read_declaration(path) == declaration:
             return path  # the file it was read from, perhaps with comments
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(tomli_w.dumps(asked), encoding="utf-8")
+        path.write_text(tomli_w.dumps({"format": FORMAT, **asked}), encoding="utf-8")
     except OSError as error:
         raise Refused(f"{path} cannot be written ({error.strerror}); {make_way(error)}") from None
     return path
@@ -130,6 +131,7 @@ def read_declaration(path: Path) -> Declaration:
         raise Refused(f"{path} cannot be read ({error.strerror}); check the path") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Refused(f"{path} is not valid TOML: {error}; mend that line") from None
+    asked = without_format(path, asked)
     known = [f.name for f in fields(Declaration)]
     for key in asked:
         if key not in known:

@@ -55,6 +55,22 @@ def _same(a: Interval, b: Interval) -> bool:
     return a.low == a.high == b.low == b.high
 
 
+def knee(points: Mapping[str, Mapping[str, float]], directions: Directions) -> str | None:
+    """Name of the point nearest to the best of every axis; none among fewer than three points.
+
+    Axes are scaled by the range of the points, and those on which all are alike count nothing.
+    """
+    if len(points) < 3:
+        return None
+    away = dict.fromkeys(points, 0.0)
+    for axis, way in directions.items():
+        values = [point[axis] for point in points.values()]
+        best, span = (min if way == "lower" else max)(values), max(values) - min(values)
+        for name, point in points.items():
+            away[name] += ((point[axis] - best) / span) ** 2 if span else 0.0
+    return min(away, key=lambda name: away[name])
+
+
 def front_probability(
     samples: Mapping[str, Mapping[str, Sequence[float]]],
     directions: Directions,

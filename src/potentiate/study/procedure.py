@@ -16,6 +16,7 @@ from potentiate.study.calibrate import headroom, measure_noise
 from potentiate.study.claim import claim
 from potentiate.study.confirm import Confirmation, confirm
 from potentiate.study.findings import Findings, FrontPoint, Noise
+from potentiate.study.front import knee
 from potentiate.study.interval import Interval
 from potentiate.study.ledger import Incomplete, Ledger
 from potentiate.study.plan import Plan
@@ -163,11 +164,16 @@ def _front(plan: Plan, confirmed: Confirmation, probes: Mapping[str, Record]) ->
     on_front = pareto_front(points, directions)  # pyright: ignore[reportArgumentType]
     chances = front_probability(samples, directions)  # pyright: ignore[reportArgumentType]
     best = {axis: _best(points, axis, way) for axis, way in directions.items()}
+    estimates = {
+        arm: {axis: interval.estimate for axis, interval in points[arm].items()} for arm in on_front
+    }
+    best["knee"] = knee(estimates, directions) or ""  # pyright: ignore[reportArgumentType]
     titles = {
         "seconds": "fastest",
         "memory": "smallest",
         "flops": "fewest FLOPs",
         "quality": "best quality",
+        "knee": "knee",
     }
     return [
         FrontPoint(

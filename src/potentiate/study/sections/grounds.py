@@ -13,6 +13,9 @@ _STEPS = {"screen": "combination", "build": "combination", "option": "recipe"}
 """Phases of the evidence that the forecast counts under another name."""
 
 
+CROWDED = 1.25  # load per core from which other programs must be at work; a run alone makes 1
+
+
 def headroom(findings: Findings) -> Section:
     """Where the time of the baseline goes, and how much could be won there at most."""
     blocks: list[Block] = []
@@ -89,6 +92,17 @@ def _noise_rows(findings: Findings, found: Noise) -> list[tuple[str, str, str]]:
             "pairs are close in time, so it cancels",
         ),
     ]
+    cores = findings.machine.get("usable_cores")
+    if isinstance(cores, int) and findings.records:
+        beside = sum(record.load > CROWDED * cores for record in findings.records)
+        rows.append(
+            (
+                "runs beside other programs",
+                f"{beside} of {len(findings.records)}",
+                f"load above {CROWDED * cores:g} on {cores} cores; pairs share it, but threads that wait "
+                "for each other suffer most",
+            )
+        )
     if found.quality_sd is not None:
         metric = findings.plan.metric
         spread = numbers.margin(found.quality_sd, metric)

@@ -13,7 +13,7 @@ from potentiate.study.verdict import speedup
 _FRONT = (
     "A configuration is on the front if no other is better, beyond the intervals, in time, peak "
     "memory, FLOPs and quality at once. The chance says how often it stays there when the blocks "
-    "are drawn again."
+    "are drawn again. The knee is the point of the front nearest to the best of every column."
 )
 _INTERACTION = (
     "The time of both together, divided by what the two alone predict. 1x means that their "
