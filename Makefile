@@ -33,6 +33,10 @@ check: $(VENV)/.dev $(VENV)/.test
 bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python benchmarks/surrogate_gradient.py
+	$(BIN)/python benchmarks/stdp.py
+	$(BIN)/python benchmarks/brain_accuracy.py
+	$(BIN)/python benchmarks/brain_mnist.py
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format $(TIDY_PATHS)

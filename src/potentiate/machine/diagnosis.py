@@ -19,7 +19,7 @@ Verdict = Literal["ok", "note", "warning"]
 EXTRAS: Mapping[str, tuple[str, ...]] = {
     "test": ("pytest", "hypothesis", "pytest_timeout", "playwright"),
     "dev": ("ruff", "pyright", "importlinter"),
-    "bench": ("pytest", "pytest_benchmark"),
+    "bench": ("snntorch", "norse", "spikingjelly"),
     "gpu": ("pynvml",),
     "app": ("streamlit", "plotly"),
     "tensorboard": ("tensorboard",),
