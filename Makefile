@@ -27,7 +27,7 @@ check: $(VENV)/.dev $(VENV)/.test
 	$(BIN)/ruff check $(TIDY_PATHS)
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q --doctest-modules src/potentiate
+	$(BIN)/python -m pytest -q --doctest-modules --ignore-glob='*_triton.py' src/potentiate
 	$(BIN)/python scripts/tables.py --check
 
 bench: $(VENV)/.bench

@@ -7,11 +7,14 @@ from pathlib import Path
 
 from rich.console import Console
 
+from potentiate.cli.terminal import wide
 from potentiate.study.emit import command
 from potentiate.study.findings import Findings
 from potentiate.study.reading import read_findings, read_study
 from potentiate.study.report import verdict_table, write
 
+STUDY = 132
+"""Columns that the table of verdicts wants where no terminal says how many there are."""
 WIDE = 3.0
 """A prediction whose ends differ by more tests nothing."""
 
@@ -27,7 +30,7 @@ def show(console: Console, findings: Findings, folder: Path) -> None:
 
 def rebuild(folder: Path) -> None:
     """Write a study's report anew from its evidence."""
-    show(Console(), read_findings(folder), folder)
+    show(wide(STUDY), read_findings(folder), folder)
 
 
 def replayed(folder: Path, seed: int | None) -> int:

@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from potentiate.cli.terminal import wide
 from potentiate.data import DATASETS, DataSet, dataset, download, folder_of
 
-WIDTH = 100
 NAME = 26
 MARKS = {"ok": "", "note": "note", "warning": "WARNING"}
 
@@ -117,10 +117,7 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) ->
 
 
 def _print(table: Table) -> None:
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=WIDTH)
-    console.print(table)
+    wide().print(table)
 
 
 class _Bars:

@@ -15,7 +15,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from potentiate.cli.ended import Terminated, exit_code
-from potentiate.cli.reporting import show
+from potentiate.cli.reporting import STUDY, show
+from potentiate.cli.terminal import wide
 from potentiate.cli.train import changes, device_of
 from potentiate.errors import Refused
 from potentiate.machine import busy_cores, fingerprint, usable_cores
@@ -98,7 +99,7 @@ def investigated(declaration: Declaration, out: Path | None, *, plan_only: bool)
     """Run the study, or go on with it; return the exit code."""
     device_of(declaration.device)
     folder = out or default_folder(declaration)
-    console = Console()
+    console = wide(STUDY)
     busy = busy_cores()
     if busy > QUIET:
         console.print(

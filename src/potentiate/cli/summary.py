@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
+from potentiate.cli.terminal import wide
 from potentiate.events import Finished
 from potentiate.listeners.progress import duration
 from potentiate.training import Training
 
-WIDTH = 100
 PARTS = {"setup": "set-up", "warmup": "warm-up", "training": "training", "evaluation": "evaluation"}
 
 
@@ -21,9 +20,7 @@ def summary(training: Training, end: Finished, checkpoint: Path | None, repeat: 
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for topic, value in _rows(training, end):
         table.add_row(topic, value)
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=WIDTH)
+    console = wide()
     console.print(table)
     # Paths and commands are to be copied, so they are not wrapped.
     console.print(f"checkpoint  {checkpoint}\nrepeat with  {repeat}", soft_wrap=True, markup=False)

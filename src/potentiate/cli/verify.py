@@ -51,7 +51,9 @@ def verify(
     """Hold neurons, plasticity rules and codes against theory; exit with 1 where one is off."""
     suites = _chosen(names or [])
     _claim(plot, rows)
-    start, console = perf_counter(), _console()
+    from potentiate.cli.terminal import wide
+
+    start, console = perf_counter(), wide(WIDTH)
     found: dict[str, list[Check]] = {}
     pictures: list[Path] = []
     for name, suite in suites.items():
@@ -141,13 +143,6 @@ def _watched(what: str) -> Generator[Callable[[str], None]]:
             status.update(Text(line, no_wrap=True, overflow="ellipsis"))
 
         yield say
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=WIDTH)
 
 
 def _table(name: str, checks: Sequence[Check], *, narrow: bool) -> Table:
