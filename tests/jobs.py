@@ -126,6 +126,7 @@ def busy_brain(**recipe: Any) -> Workload:
         "decay_every": 10,
         "patience": 100,
         "history": 300,
+        "rate": 500.0,  # errors remain, without which no trainer looks at its history
         "baseline": 0.01,
         "event_driven": False,
         "baseline_cached": False,
