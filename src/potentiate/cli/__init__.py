@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -176,7 +175,5 @@ def download(
     fetch(name, folder)
 
 
-if find_spec("potentiate.cli.study") is not None:
-    import_module("potentiate.cli.study").register(app)
-
-import_module("potentiate.cli.verify").register(app)
+for name in ("study", "verify"):
+    import_module(f"potentiate.cli.{name}").register(app)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -171,7 +172,7 @@ def _watched(order: Order, shown: Shown, log: MetricsLog, checkpoints: Checkpoin
     with blaming(order.workload), interrupts, closing(Progress()) as progress:
         shows = () if shown.quiet else (progress,)
         end = watch(events, *shows, log, checkpoints, interrupts, partial(_repeatable, order))
-    again = f"potentiate train --resume {order.out}"
+    again = shlex.join(["potentiate", "train", "--resume", str(order.out)])
     if end is None:
         assert interrupts.received is not None
         assert checkpoints.training is not None
@@ -182,7 +183,7 @@ def _watched(order: Order, shown: Shown, log: MetricsLog, checkpoints: Checkpoin
         )
         return 128 + interrupts.received
     assert checkpoints.training is not None
-    repeat = f"potentiate run {order.out / CONFIG}"
+    repeat = shlex.join(["potentiate", "run", str(order.out / CONFIG)])
     summary(checkpoints.training, end, checkpoints.written, repeat)
     return 0
 
