@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from potentiate.machine import Finding, diagnosis, doctor, facts, fingerprint
-from potentiate.machine.facts import FLAGS, cpu_flags, cpu_model, usable_cores
+from potentiate.machine.facts import FLAGS, cpu_flags, cpu_model, throttled_seconds, usable_cores
 
 ROOT = Path(__file__).parents[1]
 
@@ -102,6 +102,14 @@ def test_a_quota_of_any_enclosing_group_counts(
 ) -> None:
     (groups / file).write_text(content)
     assert usable_cores() == cores
+
+
+def test_the_time_under_a_quota_is_told_by_either_version(groups: Path) -> None:
+    assert throttled_seconds() == 0.0
+    (groups / "cpu" / "cpu.stat").write_text("nr_throttled 3\nthrottled_time 2500000000\n")
+    assert throttled_seconds() == 2.5
+    (groups / "cpu.stat").write_text("usage_usec 9\nthrottled_usec 750000\n")
+    assert throttled_seconds() == 0.75
 
 
 def test_a_quota_of_the_first_version_counts(groups: Path) -> None:

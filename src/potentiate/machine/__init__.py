@@ -1,6 +1,20 @@
 """What this machine is, for records (`fingerprint`), and what slows training on it (`doctor`)."""
 
 from potentiate.machine.diagnosis import Finding, doctor
-from potentiate.machine.facts import busy_cores, fingerprint, load_average, usable_cores
+from potentiate.machine.facts import (
+    busy_cores,
+    fingerprint,
+    load_average,
+    throttled_seconds,
+    usable_cores,
+)
 
-__all__ = ["Finding", "busy_cores", "doctor", "fingerprint", "load_average", "usable_cores"]
+__all__ = [
+    "Finding",
+    "busy_cores",
+    "doctor",
+    "fingerprint",
+    "load_average",
+    "throttled_seconds",
+    "usable_cores",
+]

@@ -9,6 +9,7 @@ import os
 import platform
 import shutil
 import subprocess
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from math import ceil
 from pathlib import Path
@@ -97,6 +98,18 @@ def usable_cores() -> int:
         cores = os.cpu_count() or 1
     quotas = [quota for folder in _groups() if (quota := _quota(folder)) is not None]
     return max(1, min([cores, *(ceil(quota) for quota in quotas)]))
+
+
+def throttled_seconds() -> float:
+    """Return for how long a quota has held the process's control group back; 0 where none is told."""
+    for folder in _groups():
+        with suppress(OSError, ValueError, KeyError):
+            lines = (folder / "cpu.stat").read_text(encoding="utf-8").splitlines()
+            stat = dict(line.split() for line in lines)
+            if "throttled_usec" in stat:
+                return int(stat["throttled_usec"]) / 1e6
+            return int(stat["throttled_time"]) / 1e9  # version 1 counts nanoseconds
+    return 0.0
 
 
 def _groups() -> list[Path]:

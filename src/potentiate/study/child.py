@@ -21,6 +21,7 @@ import torch
 from potentiate.engine import train
 from potentiate.errors import NotApplicable, Refused
 from potentiate.events import Finished, Started, Stepped
+from potentiate.machine import throttled_seconds
 from potentiate.measure import Clock, count_flops, device_memory, energy, peak_memory
 from potentiate.models.reference import find
 from potentiate.study.record import Record, Request, request_from_json, to_json
@@ -37,7 +38,7 @@ TRACE_STEPS = 50
 
 def answer(request: Request) -> Record:
     """Do what `request` asks and report it; every outcome is a record, a crash too."""
-    start = time.perf_counter()
+    start, held = time.perf_counter(), throttled_seconds()
     try:
         record = _MODES[request.mode](request)
     except NotApplicable as reason:
@@ -53,8 +54,16 @@ def answer(request: Request) -> Record:
         peak_memory=peak_memory(),
         cpu_seconds=time.process_time(),
         load=os.getloadavg()[0],
+        graphs=_graphs(),
+        throttled=throttled_seconds() - held,
         when=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     )
+
+
+def _graphs() -> int:
+    """Graphs that torch.compile has made in this process, recompilations included."""
+    dynamo = sys.modules.get("torch._dynamo.utils")
+    return int(dynamo.counters["stats"]["unique_graphs"]) if dynamo else 0
 
 
 def _prepare(request: Request) -> tuple[Workload, list[Technique]]:

@@ -65,6 +65,8 @@ class Record:
         phases: Seconds per step by part: data, forward, backward, optimizer (probes only).
         trace: Losses of 50 steps without dropout, and `weights`, a digest of the result (probes only).
         checks: Name, whether it passed, and detail, of the sanity step.
+        graphs: What torch.compile compiled, recompilations included.
+        throttled: Seconds in which a quota on the machine's cores held the run back.
         wall: Seconds from the start of the process to its answer, `overhead` of them before the request was read.
     """
 
@@ -97,6 +99,8 @@ class Record:
     load: float = 0.0
     precision: str = ""
     skipped_steps: int = 0
+    graphs: int = 0
+    throttled: float = 0.0
     wall: float = 0.0
     overhead: float = 0.0
     when: str = ""

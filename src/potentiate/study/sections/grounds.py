@@ -103,6 +103,10 @@ def _noise_rows(findings: Findings, found: Noise) -> list[tuple[str, str, str]]:
                 "for each other suffer most",
             )
         )
+    held = sum(record.throttled for record in findings.records)
+    if held > 0.0:
+        why = "a quota on this machine's cores held runs back"
+        rows.append(("runs throttled", numbers.duration(held), why))
     if found.quality_sd is not None:
         metric = findings.plan.metric
         spread = numbers.margin(found.quality_sd, metric)
