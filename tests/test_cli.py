@@ -502,3 +502,15 @@ def test_presets_are_settings_by_name(capsys, tmp_path):
     assert "time_steps = 5" in (tmp_path / "run.toml").read_text()
     assert "did you mean 'speed'" in refusal(capsys, "train", "brain/xor", "--preset", "sped")
     assert "has no presets" in refusal(capsys, "train", "cnn/digits", "--preset", "speed")
+
+
+def test_damaged_checkpoints_are_told(capsys, job):
+    spoken(capsys, "train", job(), "--out", "run", "--quiet")
+    saved = sorted(Path("run/checkpoints").glob("step-*"))
+    assert len(saved) > 1
+    (saved[-1] / "tensors.safetensors").write_bytes(b"")
+    main(("train", "--resume", "run", "--quiet"))
+    assert f"{saved[-1].name} is damaged" in capsys.readouterr().err
+    for folder in Path("run/checkpoints").glob("step-*"):
+        (folder / "tensors.safetensors").write_bytes(b"")
+    assert "are damaged" in refusal(capsys, "train", "--resume", "run")

@@ -1,6 +1,7 @@
 """Training data in batches: the same samples in the same order, from any position, however it is read."""
 
 import random
+import signal
 from dataclasses import replace
 from itertools import chain, islice
 from typing import NamedTuple
@@ -23,6 +24,7 @@ from torch.utils.data import (
     WeightedRandomSampler,
 )
 
+from potentiate.data import batches as batches_module
 from potentiate.data.batches import (
     LoaderBatches,
     ResidentBatches,
@@ -305,3 +307,15 @@ def test_batches_of_any_shape_move_whole():
     assert moved(Pair(torch.zeros(2), 1), CPU).x.shape == (2,)
     assert there["c"] == "text"
     assert torch.equal(there["b"][0], torch.ones(1))
+
+
+def test_workers_leave_signals_to_the_main_process():
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before, prepared = [signal.getsignal(number) for number in numbers], []
+    try:
+        batches_module._ready(3, prepared.append)
+        assert [signal.getsignal(number) for number in numbers] == [signal.SIG_IGN] * 2
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+    assert prepared == [3]

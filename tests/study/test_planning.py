@@ -228,3 +228,8 @@ def test_a_bad_declaration_is_refused_in_one_sentence(tmp_path, content, told):
     path.write_text(content)
     with pytest.raises(Refused, match=told):
         read_declaration(path)
+
+
+def test_a_margin_of_accuracy_that_forgot_its_pp_is_refused(tmp_path):
+    with pytest.raises(Refused, match="accepts almost any loss"):
+        open_study(Declaration("cnn/digits", margin=0.5), Ledger(tmp_path, World()))

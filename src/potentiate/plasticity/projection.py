@@ -7,13 +7,8 @@ Engines of pair STDP; all give the weights and traces of the rule, to rounding:
 - "block": two matrix products for the window.
 
 "auto" takes "block" for an additive rule where spikes are dense and few weights may meet a bound, and
-"event" elsewhere. Measured on one core with 784 x 400 float32 weights and windows of 250 steps, with as
-many spikes per step and neuron on both sides, in ms per window:
-
-    spikes                         0.005   0.02   0.1   0.5
-    reference                       18     29     35    39
-    event                            2.9    4.7   12    14
-    block, no weight meets a bound   3.7    3.6   3.9   4.3
+"event" elsewhere. The thresholds were measured on one core with 784 x 400
+float32 weights and windows of 250 steps.
 """
 
 from __future__ import annotations
