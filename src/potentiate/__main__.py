@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from typer import Abort
 
     from potentiate.cli import app
-    from potentiate.cli.ended import Terminated, exit_code, terminable
+    from potentiate.cli.ended import Terminated, came, exit_code, terminable
 
     try:
         with terminable():
@@ -43,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"{place}{error.strerror or error}; check the path and its permissions", REFUSED
         )
     except Exception as error:
+        if end := came():
+            return _say("interrupted", exit_code(end))
         if type(error).__name__ == "NoArgsIsHelpError":  # its message is the help, of many lines
             sys.stderr.write(f"{cast('Any', error).format_message()}\n")
             return REFUSED

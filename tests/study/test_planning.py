@@ -206,7 +206,7 @@ def test_a_damaged_plan_is_refused():
 
 def test_a_declaration_is_a_file_that_reads_back_equal(tmp_path):
     asked = Declaration(
-        "cnn/digits", "test", "quick", ("one-cycle",), {"epochs": 3}, 0.003, 7200.0, 8
+        "cnn/digits", "test", "quick", ("one-cycle",), {"epochs": 3}, 0.003, 7200.0, "smallest", 8
     )
     path = write_declaration(tmp_path / "study.toml", asked)
     assert read_declaration(path) == asked
@@ -221,6 +221,7 @@ def test_a_declaration_is_a_file_that_reads_back_equal(tmp_path):
         ("workload = 'cnn/digits'\nprofil = 'quick'", "did you mean 'profile'"),
         ("workload = 'cnn/digits'\nprofile = 'slow'", "profile = 'slow' is refused"),
         ("workload = 'cnn/digits'\nbudget = 'soon'", "not a time"),
+        ("workload = 'cnn/digits'\nobjective = 'cheapest'", "objective = 'cheapest' is refused"),
     ],
 )
 def test_a_bad_declaration_is_refused_in_one_sentence(tmp_path, content, told):

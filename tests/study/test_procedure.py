@@ -10,6 +10,8 @@ import pytest
 from world import Effect, World, ledger, pilot, plan, single
 
 from potentiate.errors import Refused
+from potentiate.study.calibrate import looks_for
+from potentiate.study.findings import Noise
 from potentiate.study.ledger import Incomplete, Ledger
 from potentiate.study.plan import plan_from_json, plan_to_json
 from potentiate.study.procedure import investigate
@@ -311,3 +313,77 @@ def test_interactions_are_told_with_their_uncertainty():
     *_, interval = result.interactions[0]
     assert interval.low > 1.0
     assert interval.low < 1.2 < interval.high
+
+
+LEAN = Effect(step=1.3, memory=0.5)
+THRIFTY = Effect(step=1.05, power=0.5)
+QUICK = Effect(step=0.8, memory=1.9)
+
+
+@pytest.mark.parametrize(
+    ("objective", "best"),
+    [
+        ("fastest", {"quick"}),
+        ("smallest", {"lean"}),
+        ("greenest", {"thrifty", "quick"}),
+        ("balanced", {"lean"}),
+    ],
+)
+def test_a_study_recommends_what_saves_what_it_was_told_to_save(objective, best):
+    effects = {"lean": LEAN, "thrifty": THRIFTY, "quick": QUICK}
+    world = World(effects=effects, slope=0.02)
+    arms = [single("quick"), single("lean", "semantics"), single("thrifty", "numerics")]
+    result = study(world, *arms, lengths=(1.0,), top=1, objective=objective)
+    assert result.best is not None
+    assert set(result.best.techniques) == best
+    text = {
+        "fastest": "1.25x faster",
+        "smallest": "2.00x smaller in peak memory",
+        "greenest": "2.38x greener in energy",
+        "balanced": "1.24x cheaper in time and memory",
+    }[objective]
+    # The noise of the world is 2 % a run, and memory has none.
+    number, _, words = text.partition(" ")
+    found, _, rest = result.best_claim.partition(" ")
+    assert float(found[:-1]) == pytest.approx(float(number[:-1]), rel=0.05)
+    assert rest.startswith(words)
+    if objective != "fastest":
+        assert "the speed" in result.best_claim
+
+
+def test_a_saving_that_costs_quality_is_not_recommended():
+    effects = {"lean": Effect(step=1.3, memory=0.5, quality=-0.02)}
+    result = study(
+        World(effects=effects, slope=0.02),
+        single("lean", "semantics"),
+        lengths=(1.0,),
+        top=1,
+        objective="smallest",
+    )
+    assert result.best is None
+
+
+def test_named_techniques_are_confirmed_for_what_is_to_be_saved():
+    world = World(effects={"lean": LEAN}, slope=0.02)
+    asked = (single("lean"), single("null", "semantics"))
+    result = study(world, *asked, mode="test", objective="smallest")
+    assert result.best is not None
+    assert result.best.arm == "lean"
+    assert study(world, *asked, mode="test").best is None
+
+
+@pytest.mark.parametrize(
+    ("noise", "spread", "looks"),
+    [(0.002, 0.0005, (6,)), (0.002, 0.0019, (6, 9)), (0.2, 0.0005, (6, 9, 13, 20))],
+)
+def test_the_noise_decides_how_many_pairs_a_confirmation_may_take(noise, spread, looks):
+    seen = Noise((1.0,) * 6, ratio_interval([1.0] * 6, 0.05), noise, 0.0, 0.0, 1.01, spread)
+    assert looks_for(plan(confirm_looks=(6, 9, 13, 20)), seen) == looks
+    assert looks_for(plan(confirm_looks=(6,)), seen) == (6,)
+
+
+def test_what_the_budget_did_not_hold_is_told():
+    world = World(effects={"gain": Effect(step=0.7)}, slope=0.02, quality_noise=0.002)
+    arms = [single(f"maybe-{i}", "semantics") for i in range(6)]
+    result = study(world, single("gain"), *arms, looks=(6, 9), budget=400.0)
+    assert any("pairs, not" in text or "seeds only" in text for text in result.cut)

@@ -23,6 +23,7 @@ class Effect:
     startup: float = 0.0
     length: float = 1.0
     memory: float = 1.0
+    power: float = 1.0
     crash: float = 0.0
     trace: float = 0.0
 
@@ -101,6 +102,7 @@ class World:
             weights="w",
             sizes={"train": 10_000, "validation": self.validation, "test": 10_000},
             wall=startup + done * step + 0.2,
+            cpu_seconds=(startup + done * step + 0.2) * math.prod(e.power for e in effects),
             when=f"2026-01-01T{self.runs // 3600 % 24:02}:{self.runs // 60 % 60:02}:{self.runs % 60:02}Z",
         )
 

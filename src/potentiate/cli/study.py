@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 Profile = Literal["quick", "standard", "thorough"]
+Objective = Literal["fastest", "smallest", "greenest", "balanced"]
 
 
 def register(app: typer.Typer) -> None:
@@ -47,6 +48,10 @@ def study(
             metavar="LOSS", help="Largest loss of quality that counts as equal, such as 0.5pp."
         ),
     ] = None,
+    objective: Annotated[
+        Objective,
+        typer.Option(help="What to save: time, peak memory, energy, or time and memory."),
+    ] = "fastest",
     seeds: Annotated[
         int | None, typer.Option(min=3, max=100, help="Full paired runs, instead of looks.")
     ] = None,
@@ -84,14 +89,14 @@ def study(
             "--baseline-only": baseline_only, "--test": asked, "--full": full, "--budget": budget,
             "--margin": margin, "--seeds": seeds, "--epochs": epochs, "--set": setting,
             "--profile": profile != "standard", "--seed": seed, "--device": device != "auto",
-            "--threads": threads,
+            "--threads": threads, "--objective": objective != "fastest",
         }  # fmt: skip
         declaration = from_file(Path(workload), [key for key, value in given.items() if value])
         return investigated(declaration, out, plan_only=plan_only)
     declaration = declared(
         workload, asked, setting or [], epochs, budget, margin,
         mode=_mode(baseline_only=baseline_only, test=bool(test), full=full, names=names or []),
-        profile=profile, seeds=seeds, seed=seed, device=device, threads=threads,
+        profile=profile, objective=objective, seeds=seeds, seed=seed, device=device, threads=threads,
     )  # fmt: skip
     return investigated(declaration, out, plan_only=plan_only)
 

@@ -92,7 +92,8 @@ def default_folder(declaration: Declaration) -> Path:
         else slug
     )
     what = "+".join([declaration.mode, *(spec.partition(":")[0] for spec in declaration.tests)])
-    return Path("runs") / "study" / f"{name}-{what[:80]}-{declaration.profile}"
+    saved = "" if declaration.objective == "fastest" else f"-{declaration.objective}"
+    return Path("runs") / "study" / f"{name}-{what[:80]}-{declaration.profile}{saved}"
 
 
 def investigated(declaration: Declaration, out: Path | None, *, plan_only: bool) -> int:

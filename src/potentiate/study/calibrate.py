@@ -12,10 +12,12 @@ from potentiate.study.blocks import BASELINE, Ask, Block, run_blocks, time_ratio
 from potentiate.study.findings import Noise
 from potentiate.study.plan import Plan
 from potentiate.study.record import Record
-from potentiate.study.statistics import minimum_detectable_effect, ratio_interval
+from potentiate.study.statistics import minimum_detectable_effect, pairs_needed, ratio_interval
 
 AGAIN = "baseline again"
 ORDER_LIMIT = 0.01
+FEWEST, MOST = 6, 20
+"""Pairs of runs below which the rank test shows nothing, and above which a study costs more than it tells."""
 
 
 def measure_noise(plan: Plan, ask: Ask) -> Noise:
@@ -50,6 +52,21 @@ def _noise(plan: Plan, ask: Ask, phase: str, *, warmed: bool) -> Noise:
         smallest_effect=minimum_detectable_effect(sd, max(2, plan.timing_blocks), plan.alpha),
         warmed=warmed,
     )
+
+
+def looks_for(plan: Plan, noise: Noise) -> tuple[int, ...]:
+    """The looks at the confirmation that this noise makes worth having: pairs beyond them show nothing more.
+
+    Enough pairs are those that with a chance of 80 % show the smallest speed-up that matters, and a
+    quality that truly is equal, at the spread of time and quality that the baseline itself has.
+    """
+    effects = [(math.log1p(plan.smallest), noise.log_sd)]
+    if noise.quality_sd is not None:
+        effects.append((plan.margin, math.sqrt(2.0) * noise.quality_sd))
+    enough = max(pairs_needed(max(0.1, size / sd)) if sd > 0.0 else 0 for size, sd in effects)
+    enough = min(max(enough, FEWEST), MOST)
+    later = [look for look in plan.confirm_looks if look >= enough]
+    return tuple(look for look in plan.confirm_looks if not later or look <= later[0])
 
 
 def _order_effect(blocks: Sequence[Block]) -> float:

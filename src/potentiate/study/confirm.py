@@ -16,11 +16,11 @@ from potentiate.study.blocks import (
     failures,
     memory_ratio,
     run_blocks,
-    time_ratios,
 )
 from potentiate.study.findings import ArmResult
 from potentiate.study.interval import Interval
-from potentiate.study.plan import Plan
+from potentiate.study.objective import cost_ratios
+from potentiate.study.plan import Objective, Plan
 from potentiate.study.record import Record
 from potentiate.study.results import describe
 from potentiate.study.search import label, name, shortened
@@ -38,6 +38,7 @@ class Confirmation:
     blocks: list[Block] = field(default_factory=list[Block])
     control: str | None = None
     best: ArmResult | None = None
+    cut: list[str] = field(default_factory=list[str])
 
 
 def control_arms(
@@ -92,34 +93,54 @@ def confirm(
         waiting = _waiting(found, waiting, controls, own)
         coming = [number for number in plan.confirm_looks if number > look]
         last = [record.wall for arm, record in found.blocks[-1].items() if arm in waiting]
-        if len(waiting) < 2 or not coming or not affordable(plan, ask, coming[0] - look, last):
+        if len(waiting) < 2 or not coming:
+            break
+        if not affordable(plan, ask, coming[0] - look, last):
+            found.cut.append(
+                f"the claim was looked at after {look} seeds, not {plan.confirm_looks[-1]}"
+            )
             break
     claimed = [row for row in found.rows if _holds(row, found.control, own)]
-    found.best = min(claimed, key=lambda row: row.seconds, default=None)
+    found.best = min(claimed, key=lambda row: _cost(plan, row), default=None)
     return found
 
 
+def _cost(plan: Plan, row: ArmResult) -> float:
+    return row.saved.estimate if row.saved and plan.objective != "fastest" else row.seconds
+
+
+def _claimed(row: ArmResult) -> Verdict:
+    """The verdict by what the study is to save: "faster" then reads "cheaper"."""
+    return (row.claim or row.judgement).verdict
+
+
 def _judgements(
-    plan: Plan, blocks: Sequence[Block], controls: Collection[str], own: Collection[str]
+    plan: Plan,
+    blocks: Sequence[Block],
+    controls: Collection[str],
+    own: Collection[str],
+    objective: Objective,
 ) -> dict[str, Judgement]:
     """Judge controls one by one, finalists together: any false claim about a combination has chance alpha."""
 
     def case(arm: str) -> Callable[[float], Judgement]:
-        return lambda level: _judge(plan, blocks, arm, level)
+        return lambda level: _judge(plan, blocks, arm, level, objective)
 
     alpha = look_alpha(plan.confirm_looks, plan.alpha)
     return {
-        **{arm: _judge(plan, blocks, arm, alpha) for arm in controls},
+        **{arm: _judge(plan, blocks, arm, alpha, objective) for arm in controls},
         **hold_together({arm: case(arm) for arm in own}, plan.confirm_looks, plan.alpha),
     }
 
 
-def _judge(plan: Plan, blocks: Sequence[Block], arm: str, alpha: float) -> Judgement:
+def _judge(
+    plan: Plan, blocks: Sequence[Block], arm: str, alpha: float, objective: Objective
+) -> Judgement:
     mine = [block for block in blocks if arm in block]
     if not any(block[arm].status == "ok" for block in mine):
         return unmeasured(Verdict.FAILED, "every run failed")
     return judge(
-        time_ratios(mine, arm),
+        cost_ratios(objective, mine, arm),
         differences(plan, mine, arm),
         margin=plan.margin,
         alpha_time=alpha,
@@ -141,18 +162,22 @@ def _rows(
     own: Collection[str],
 ) -> list[ArmResult]:
     """The confirmation table as the blocks so far have it; the control that counts is noted."""
-    judgements = _judgements(plan, found.blocks, controls, own)
-    found.control = _control(judgements, controls)
-    adjusted = holm({arm: judgements[arm].p_claim for arm in own})
+    by_time = _judgements(plan, found.blocks, controls, own, "fastest")
+    claims = by_time
+    if plan.objective != "fastest":
+        claims = _judgements(plan, found.blocks, controls, own, plan.objective)
+    found.control = _control(by_time, controls)
+    adjusted = holm({arm: claims[arm].p_claim for arm in own})
     # Beating the control is one more part of the same claim, so it owes the same level.
     alpha = look_alpha(plan.confirm_looks, plan.alpha / max(1, len(own)))
     rows = list[ArmResult]()
-    for arm, judgement in judgements.items():
+    for arm, judgement in by_time.items():
         mine = [block for block in found.blocks if arm in block]
         kind = evidence.get(arm, "semantics")
         row = ArmResult(arm, arms[arm], kind, judgement, p_adjusted=adjusted.get(arm))
         row = describe(plan, row, mine, probes, with_quality=True)
-        rows.append(replace(row, versus_control=_versus(found.control, mine, arm, alpha)))
+        versus = _versus(plan, found.control, mine, arm, alpha)
+        rows.append(replace(row, claim=claims[arm], versus_control=versus))
     return rows
 
 
@@ -181,7 +206,7 @@ def _waiting(
         Verdict.EQUAL,
     )
     rows = {row.arm: row for row in found.rows}
-    still = [arm for arm in waiting if arm in rows and rows[arm].judgement.verdict not in answered]
+    still = [arm for arm in waiting if arm in rows and _claimed(rows[arm]) not in answered]
     still += [arm for arm in own if arm in waiting and _beaten_by_control(rows[arm])]
     if not still:
         return []
@@ -192,16 +217,16 @@ def _waiting(
 def _beaten_by_control(row: ArmResult) -> bool:
     """Whether it is not shown yet that a combination beats training less."""
     versus = row.versus_control
-    owes = row.evidence == "semantics" and row.judgement.verdict is Verdict.FASTER_EQUAL
+    owes = row.evidence == "semantics" and _claimed(row) is Verdict.FASTER_EQUAL
     return owes and versus is not None and not versus.high < 1.0
 
 
 def _versus(
-    control: str | None, blocks: Sequence[Block], arm: str, alpha: float
+    plan: Plan, control: str | None, blocks: Sequence[Block], arm: str, alpha: float
 ) -> Interval | None:
     if control is None or arm == control:
         return None
-    ratios = time_ratios([b for b in blocks if control in b], arm, control)
+    ratios = cost_ratios(plan.objective, [b for b in blocks if control in b], arm, control)
     return ratio_interval(ratios, 2.0 * alpha) if ratios else None
 
 
@@ -210,6 +235,6 @@ def _holds(row: ArmResult, control: str | None, own: Collection[str]) -> bool:
 
     The control that counts may itself be recommended: then training shorter is what pays.
     """
-    if row.judgement.verdict is not Verdict.FASTER_EQUAL:
+    if _claimed(row) is not Verdict.FASTER_EQUAL:
         return False
     return not _beaten_by_control(row) if row.arm in own else row.arm == control

@@ -12,6 +12,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from potentiate.config import FORMAT, without_format
 from potentiate.errors import Refused, make_way, unknown
+from potentiate.study.plan import Objective
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 FILE = "study.toml"
@@ -29,6 +30,7 @@ class Declaration:
         recipe: Settings of the baseline that differ from the workload's own.
         margin: Loss of quality that counts as equal, in the metric's unit; None: the workload's own.
         budget: Seconds that the plan is cut to; None cuts nothing.
+        objective: What is to be saved: time, peak memory, energy, or time and memory together.
         seeds: Full paired runs in place of the looks; None keeps the looks.
         seed: First seed.
         device: "cpu" or "cuda".
@@ -42,6 +44,7 @@ class Declaration:
     recipe: dict[str, Any] = field(default_factory=dict[str, Any])
     margin: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     budget: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    objective: Objective = "fastest"
     seeds: Annotated[int, Field(ge=3, le=100)] | None = None
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     device: Literal["cpu", "cuda"] = "cpu"

@@ -61,7 +61,9 @@ class ArmResult:
         p_adjusted: p value of "faster", adjusted for the number of arms.
         ratios: Time ratio of each block.
         differences: Quality difference of each block, above 0 is better.
-        versus_control: Time over the short-schedule control's, where one applies.
+        versus_control: Cost over the short-schedule control's, where one applies.
+        claim: The judgement by what the study is to save, in the confirmation; for the objective
+            "fastest" the judgement itself.
     """
 
     arm: str
@@ -83,16 +85,22 @@ class ArmResult:
     ratios: tuple[float, ...] = ()
     differences: tuple[float, ...] = ()
     versus_control: Interval | None = None
+    claim: Judgement | None = None
+
+    @property
+    def saved(self) -> Interval | None:
+        """Cost over the baseline's, in what the study is to save; None if nothing was measured."""
+        return (self.claim or self.judgement).time
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One decision of the search: what was tried on top of what, what it measured, and whether it stayed."""
+    """One decision of the search: what was tried on top of what, what of the cost it left, and whether it stayed."""
 
     stage: str
     tried: str
     on: str
-    time: Interval | None
+    cost: Interval | None
     quality: float | None
     kept: bool
     reason: str
@@ -138,6 +146,7 @@ class Findings:
         best: The confirmed configuration, or None.
         best_claim: One sentence for the head of the report; says so when nothing was confirmed.
         study_seconds: What the study cost.
+        cut: What the budget cost on the way, beyond what the plan had cut.
         payback_runs: Future trainings after which the study has paid for itself; None when it never does.
     """
 
@@ -163,3 +172,4 @@ class Findings:
     payback_runs: float | None = None
     replays: list[Replay] = field(default_factory=list[Replay])
     notes: list[str] = field(default_factory=list[str])
+    cut: list[str] = field(default_factory=list[str])

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from potentiate.errors import Refused
 
-Objective = Literal["fastest", "smallest"]
+Objective = Literal["fastest", "smallest", "greenest", "balanced"]
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,7 @@ class Plan:
     """The declaration of a study; its hash is in the evidence, so that no margin moves afterwards.
 
     Attributes:
+        objective: The cost that is to fall; see `objective`.
         margin: Largest loss of the metric that counts as equal, in the metric's unit.
         looks: Full paired runs after which quality is looked at (alpha is spent over the looks).
         short_steps: Steps of a short run of the baseline; arms run as many samples.

@@ -150,8 +150,9 @@ def _pilot_request(declaration: Declaration) -> Request:
 
 
 def _check_tests(declaration: Declaration) -> None:
-    for spec in declaration.tests:
-        parse(spec)
+    for arm in declaration.tests:
+        for spec in arm.split(" + "):
+            parse(spec)
 
 
 def _plan(declaration: Declaration, workload: Workload, pilot: Record, standard: float) -> Plan:
@@ -180,6 +181,7 @@ def _plan(declaration: Declaration, workload: Workload, pilot: Record, standard:
         metric=workload.target.metric,
         higher_is_better=workload.target.higher_is_better,
         margin=margin,
+        objective=declaration.objective,
         candidates=_candidates(singles, workload, pilot, declaration.device),
         options=tuple(
             c for c in _candidates(options, workload, pilot, declaration.device) if not c.refused

@@ -12,7 +12,7 @@ from typing import Any
 
 from potentiate.errors import Refused
 from potentiate.study.blocks import BASELINE, Ask, quality, request, run_blocks
-from potentiate.study.calibrate import headroom, measure_noise
+from potentiate.study.calibrate import headroom, looks_for, measure_noise
 from potentiate.study.claim import claim
 from potentiate.study.confirm import Confirmation, confirm
 from potentiate.study.findings import Findings, FrontPoint, Noise
@@ -23,7 +23,7 @@ from potentiate.study.plan import Plan
 from potentiate.study.recipe import improve_recipe, probe_finalists, shorten
 from potentiate.study.record import Record
 from potentiate.study.results import results
-from potentiate.study.search import Search, build, levers, name, screen
+from potentiate.study.search import WORTH, Search, build, costs_alone, levers, name, screen
 from potentiate.study.singles import Singles, probe, prove_quality, time_arms
 from potentiate.study.statistics import difference_interval, front_probability, pareto_front
 from potentiate.study.verdict import Verdict
@@ -63,7 +63,7 @@ def _steps(plan: Plan, pilot: Record, ask: Ask, findings: Findings) -> None:
         _baseline_only(plan, ask, findings)
         return
     singles = probe(plan, ask, pilot, findings.headroom)
-    findings.notes = singles.notes
+    findings.notes, findings.cut = singles.notes, singles.cut
     findings.singles = results(plan, singles)
     time_arms(plan, ask, singles, warmed=noise.warmed)
     findings.singles = results(plan, singles)
@@ -73,7 +73,7 @@ def _steps(plan: Plan, pilot: Record, ask: Ask, findings: Findings) -> None:
     findings.noise = _with_quality_sd(plan, noise, full)
     search = Search(trials=findings.trials, interactions=findings.interactions)
     if plan.mode == "test":
-        search.finalists = _proven(singles)
+        search.finalists = _proven(plan, singles)
     else:
         factors = levers(plan, singles)
         gains = screen(plan, ask, singles, factors, search)
@@ -84,7 +84,15 @@ def _steps(plan: Plan, pilot: Record, ask: Ask, findings: Findings) -> None:
     finalists = {
         techniques: _evidence(plan, singles, techniques) for techniques in search.finalists
     }
-    confirmed = confirm(plan, ask, finalists, singles.probes, warmed=noise.warmed)
+    looks = looks_for(plan, findings.noise)
+    if looks != plan.confirm_looks:
+        findings.notes.append(
+            f"the noise seen asks for no more than {looks[-1]} pairs of a confirmation"
+        )
+    confirmed = confirm(
+        replace(plan, confirm_looks=looks), ask, finalists, singles.probes, warmed=noise.warmed
+    )
+    findings.cut += confirmed.cut
     findings.confirmation, findings.control, findings.best = (
         confirmed.rows,
         confirmed.control,
@@ -117,10 +125,13 @@ def _with_quality_sd(plan: Plan, noise: Noise, records: list[Record]) -> Noise:
     return replace(noise, quality_sd=statistics.stdev(values) if len(values) > 1 else None)
 
 
-def _proven(singles: Singles) -> list[tuple[str, ...]]:
-    """For a test of named techniques: each that was faster and not worse, and all of them together."""
+def _proven(plan: Plan, singles: Singles) -> list[tuple[str, ...]]:
+    """For a test of named techniques: each that saved and was not worse, and all of them together."""
     good = (Verdict.FASTER_EQUAL, Verdict.FASTER_QUALITY_UNPROVEN)
     arms = [arm for arm in singles.candidates if singles.decided[arm].verdict in good]
+    if plan.objective != "fastest":
+        cheaper = [arm for arm, cost in costs_alone(plan, singles).items() if cost <= WORTH]
+        arms = [arm for arm in singles.candidates if arm in cheaper]
     alone = [singles.candidates[arm].techniques for arm in arms]
     together = tuple(spec for techniques in alone for spec in techniques)
     names = [name(spec) for spec in together]

@@ -19,9 +19,9 @@ from potentiate.study.blocks import (
     quality,
     request,
     run_blocks,
-    time_ratios,
 )
 from potentiate.study.findings import Trial
+from potentiate.study.objective import COSTS, cost_ratios
 from potentiate.study.plan import Candidate, Plan
 from potentiate.study.record import Record
 from potentiate.study.search import Search, joined, label, shortened
@@ -72,8 +72,9 @@ def _slope(plan: Plan, ask: Ask, techniques: tuple[str, ...], share: float) -> f
 
 
 def _score(plan: Plan, blocks: Sequence[Block], arm: str, base: str, slope: float) -> float:
-    """Log time that an option saves, its gain of quality counted at what training longer would cost."""
-    gains, ratios = differences(plan, blocks, arm, base), time_ratios(blocks, arm, base)
+    """Log cost that an option saves, its gain of quality counted at what training longer would cost."""
+    gains = differences(plan, blocks, arm, base)
+    ratios = cost_ratios(plan.objective, blocks, arm, base)
     if not gains or not ratios or not all(map(math.isfinite, [*gains, *ratios])):
         return -math.inf
     return statistics.fmean(gains) / slope - statistics.fmean(map(math.log, ratios))
@@ -88,14 +89,14 @@ def _recipe_trial(
     score: float,
     kept: bool,
 ) -> Trial:
-    ratios = time_ratios(blocks, arm, base)
+    ratios = cost_ratios(plan.objective, blocks, arm, base)
     finite = bool(ratios) and all(map(math.isfinite, ratios))
     gains = [d for d in differences(plan, blocks, arm, base) if math.isfinite(d)]
     gain = statistics.fmean(gains) if gains else None
     worth = (
         "it failed"
         if not math.isfinite(score)
-        else f"worth {-100 * math.expm1(-max(-5.0, min(5.0, score))):+.0f} % of time"
+        else f"worth {-100 * math.expm1(-max(-5.0, min(5.0, score))):+.0f} % of {COSTS[plan.objective]}"
     )
     return Trial(
         "recipe",

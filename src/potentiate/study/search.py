@@ -1,4 +1,6 @@
-"""The search for levers: what shortens the time of equal work, and what of it adds up.
+"""The search for levers: what lowers the cost of equal work, and what of it adds up.
+
+The cost is the time, unless the study is to save something else.
 
 A factorial screening models the gain of each and what pairs of them do to each other; then they are
 combined greedily. Speed-ups do not multiply, so every addition is measured. Everything here reads
@@ -19,7 +21,6 @@ from potentiate.study.blocks import (
     Ask,
     request,
     run_blocks,
-    time_ratios,
 )
 from potentiate.study.design import (
     Effect,
@@ -29,11 +30,12 @@ from potentiate.study.design import (
     plackett_burman_12,
 )
 from potentiate.study.findings import Trial
+from potentiate.study.objective import COSTS, cost_ratio, cost_ratios
 from potentiate.study.plan import Candidate, Plan
 from potentiate.study.record import Record
 from potentiate.study.singles import Singles, short_steps
 from potentiate.study.statistics import Interval, ratio_interval
-from potentiate.study.verdict import Verdict
+from potentiate.study.verdict import Judgement, Verdict
 
 WORTH = 0.99
 """An addition must bring the time below this share of what it was, a member must earn as much."""
@@ -85,11 +87,11 @@ def shortened(techniques: Sequence[str], share: float) -> tuple[str, ...]:
 
 
 def levers(plan: Plan, singles: Singles) -> list[Candidate]:
-    """Candidates that shorten the time of equal work and were not shown to harm; of rivals, the faster."""
+    """Candidates that lower the cost of equal work and were not shown to harm; of rivals, the better."""
     gains = {
-        arm: time
-        for arm, time in _times(singles).items()
-        if time <= WORTH and _same_work(singles.probes[arm], singles.probes[BASELINE])
+        arm: cost
+        for arm, cost in costs_alone(plan, singles).items()
+        if cost <= WORTH and _same_work(singles.probes[arm], singles.probes[BASELINE])
     }
     chosen = list[Candidate]()
     for arm in sorted(gains, key=gains.__getitem__):
@@ -107,32 +109,47 @@ def _clashes(candidate: Candidate, others: Iterable[Candidate]) -> bool:
     )
 
 
-def small_levers(singles: Singles, factors: Sequence[Candidate]) -> list[Candidate]:
+def small_levers(plan: Plan, singles: Singles, factors: Sequence[Candidate]) -> list[Candidate]:
     """Candidates that gained nothing alone, but whose part of the time grows once the rest is faster.
 
     Only what leaves the result as it is: the others owe quality, and are tried as recipes.
     """
     tried = {factor.arm for factor in factors}
-    times = _times(singles)
+    costs = costs_alone(plan, singles)
     return [
         singles.candidates[arm]
-        for arm in sorted(times, key=times.__getitem__)
+        for arm in sorted(costs, key=costs.__getitem__)
         if arm not in tried and singles.candidates[arm].evidence == "exact"
     ]
 
 
-def _times(singles: Singles) -> dict[str, float]:
-    """Time ratio of every candidate that runs on its own and was not shown to harm."""
-    harmful = (Verdict.FASTER_WORSE, Verdict.FAILED, Verdict.SLOWER)
-    return {
-        arm: judgement.time.estimate
+def costs_alone(plan: Plan, singles: Singles) -> dict[str, float]:
+    """Cost ratio of every candidate that runs on its own and was not shown to harm."""
+    found = {
+        arm: saving(plan, singles, arm)
         for arm, judgement in singles.decided.items()
-        if judgement.time is not None
-        and judgement.verdict not in harmful
-        and judgement.time.low <= 1.0  # memory may be all it saves
+        if not _harms(plan, judgement)
         and arm in singles.probes
         and not singles.candidates[arm].stops
     }
+    return {arm: cost.estimate for arm, cost in found.items() if cost and cost.low <= 1.0}
+
+
+def _harms(plan: Plan, judgement: Judgement) -> bool:
+    """Whether it fails, loses quality, or costs the time that is to be saved."""
+    lost = judgement.quality is not None and judgement.quality.high < -plan.margin
+    slower = plan.objective == "fastest" and judgement.verdict is Verdict.SLOWER
+    return lost or slower or judgement.verdict in (Verdict.FASTER_WORSE, Verdict.FAILED)
+
+
+def saving(plan: Plan, singles: Singles, arm: str) -> Interval | None:
+    """Cost of a candidate alone over the baseline's; None if it was never timed."""
+    time = singles.decided[arm].time
+    if time is None or plan.objective == "fastest":
+        return time
+    full = [block for block in singles.quality if arm in block]
+    blocks = full or [block for block in singles.timing if arm in block]
+    return ratio_interval(cost_ratios(plan.objective, blocks, arm), 2.0 * plan.alpha)
 
 
 def _same_work(probe: Record, pilot: Record) -> bool:
@@ -149,7 +166,7 @@ def screen(
     All combinations of up to four factors, with every pair's interaction; else a Plackett-Burman design
     with its mirror image, and the pairs that are known to be suspicious.
     """
-    alone = [math.log(_estimate(singles, factor)) for factor in factors]
+    alone = [math.log(_estimate(plan, singles, factor)) for factor in factors]
     if not plan.screen_blocks or len(factors) < 2:
         return alone
     few = len(factors) <= FACTORIAL_UP_TO
@@ -174,7 +191,7 @@ def screen(
             record = ask(asked)
             if record.status == "ok":
                 rows.append(row)
-                logs.append(math.log(record.total))
+                logs.append(math.log(cost_ratio(plan.objective, record, singles.probes[BASELINE])))
     pairs = [(j, i) for i in range(len(factors)) for j in range(i)]
     if not few:
         pairs = [(j, i) for j, i in pairs if {*factors[j].names, *factors[i].names} in SUSPECTS]
@@ -211,9 +228,9 @@ def _spread(count: int, seed: int) -> list[int]:
     return [int(i) for i in np.random.default_rng(seed).permutation(count)]
 
 
-def _estimate(singles: Singles, factor: Candidate) -> float:
-    judgement = singles.decided[factor.arm]
-    return judgement.time.estimate if judgement.time is not None else 1.0
+def _estimate(plan: Plan, singles: Singles, factor: Candidate) -> float:
+    cost = saving(plan, singles, factor.arm)
+    return cost.estimate if cost is not None else 1.0
 
 
 def _short(plan: Plan, singles: Singles, factor: Candidate) -> int:
@@ -237,14 +254,14 @@ def build(
     ordered = [factors[i] for i in sorted(range(len(factors)), key=gains.__getitem__)]
     for factor in ordered:
         _add(plan, ask, search, kept, factor)
-    for factor in small_levers(singles, factors) if kept else []:
+    for factor in small_levers(plan, singles, factors) if kept else []:
         _add(plan, ask, search, kept, factor)
     for factor in list(kept) if len(kept) > 1 else []:
         whole = _specs(kept)
         without = _specs(f for f in kept if f is not factor)
         ratio = _compare(plan, ask, f"build {len(search.trials)}", without, whole)
         good = ratio is not None and ratio.estimate <= WORTH
-        search.trials.append(_trial("keep", factor.arm, without, ratio, good))
+        search.trials.append(_trial(plan, "keep", factor.arm, without, ratio, good))
         if not good:
             kept.remove(factor)
     search.techniques = _specs(kept)
@@ -258,7 +275,7 @@ def _add(plan: Plan, ask: Ask, search: Search, kept: list[Candidate], factor: Ca
     phase = f"build {len(search.trials)}"
     ratio = _compare(plan, ask, phase, current, (*current, *factor.techniques))
     good = ratio is not None and ratio.estimate <= WORTH
-    search.trials.append(_trial("add", factor.arm, current, ratio, good))
+    search.trials.append(_trial(plan, "add", factor.arm, current, ratio, good))
     if good:
         kept.append(factor)
 
@@ -270,19 +287,22 @@ def _specs(candidates: Iterable[Candidate]) -> tuple[str, ...]:
 def _compare(
     plan: Plan, ask: Ask, phase: str, a: tuple[str, ...], b: tuple[str, ...]
 ) -> Interval | None:
-    """Time of combination `b` over `a`, in short paired runs; None if `b` failed."""
+    """Cost of combination `b` over `a`, in short paired runs; None if `b` failed."""
     arms = {label(a): a, label(b): b}
     short = dict.fromkeys(arms, plan.short_steps)
     blocks = run_blocks(plan, ask, phase, arms, range(plan.build_blocks), short=short)
-    ratios = time_ratios(blocks, label(b), label(a))
+    ratios = cost_ratios(plan.objective, blocks, label(b), label(a))
     return ratio_interval(ratios, 0.10) if ratios and all(map(math.isfinite, ratios)) else None
 
 
-def _trial(stage: str, tried: str, on: Sequence[str], time: Interval | None, kept: bool) -> Trial:
-    if time is None:
+def _trial(
+    plan: Plan, stage: str, tried: str, on: Sequence[str], cost: Interval | None, kept: bool
+) -> Trial:
+    what = COSTS[plan.objective]
+    if cost is None:
         reason = "it failed in this combination"
     elif kept:
-        reason = f"time falls to {time.estimate:.3f} of what it was"
+        reason = f"{what} falls to {cost.estimate:.3f} of what it was"
     else:
-        reason = f"time is {time.estimate:.3f} of what it was; 1 % is asked"
-    return Trial(stage, tried, label(on), time, None, kept, reason)
+        reason = f"{what} is {cost.estimate:.3f} of what it was; 1 % is asked"
+    return Trial(stage, tried, label(on), cost, None, kept, reason)

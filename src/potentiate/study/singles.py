@@ -19,11 +19,13 @@ from potentiate.study.blocks import (
     run_blocks,
     time_ratios,
 )
+from potentiate.study.objective import cost_ratios
 from potentiate.study.plan import Candidate, Plan
 from potentiate.study.record import Record
 from potentiate.study.statistics import (
     conditional_power,
     look_alpha,
+    ratio_interval,
 )
 from potentiate.study.verdict import Judgement, Verdict, judge, unmeasured
 
@@ -47,6 +49,7 @@ class Singles:
             owes quality like any other.
         probes: The probe of every arm that ran, the baseline's among them.
         decided: Judgements that need no further runs.
+        cut: What the budget did not hold.
     """
 
     candidates: dict[str, Candidate] = field(default_factory=dict[str, Candidate])
@@ -55,6 +58,7 @@ class Singles:
     timing: list[Block] = field(default_factory=list[Block])
     quality: list[Block] = field(default_factory=list[Block])
     notes: list[str] = field(default_factory=list[str])
+    cut: list[str] = field(default_factory=list[str])
 
     @property
     def open(self) -> list[str]:
@@ -68,7 +72,7 @@ def probe(plan: Plan, ask: Ask, pilot: Record, shares: Mapping[str, float]) -> S
     for candidate in plan.candidates:
         arm = candidate.arm
         singles.candidates[arm] = candidate
-        reason = candidate.refused or _no_headroom(candidate, shares, plan.smallest)
+        reason = candidate.refused or _no_headroom(plan, candidate, shares)
         if reason:
             singles.decided[arm] = unmeasured(Verdict.INAPPLICABLE, reason)
             continue
@@ -85,9 +89,12 @@ def probe(plan: Plan, ask: Ask, pilot: Record, shares: Mapping[str, float]) -> S
     return singles
 
 
-def _no_headroom(candidate: Candidate, shares: Mapping[str, float], smallest: float) -> str:
+def _no_headroom(plan: Plan, candidate: Candidate, shares: Mapping[str, float]) -> str:
+    if plan.objective != "fastest":
+        return ""  # it may save something else
     if not candidate.speeds or not shares.keys() >= set(candidate.speeds):
         return ""  # where a step is not split, nothing is known of its parts
+    smallest = plan.smallest
     share = sum(shares[part] for part in candidate.speeds)
     if share >= smallest:
         return ""
@@ -138,13 +145,16 @@ def time_arms(plan: Plan, ask: Ask, singles: Singles, *, warmed: bool) -> None:
             with_quality=False,
             with_memory=exact,  # for the others a saving counts only once quality is proven
         )
-        if exact or _hopeless(judgement):
+        if exact or _hopeless(plan, singles.timing, arm, judgement):
             singles.decided[arm] = judgement
 
 
-def _hopeless(judgement: Judgement) -> bool:
+def _hopeless(plan: Plan, blocks: Sequence[Block], arm: str, judgement: Judgement) -> bool:
     """Whether more runs cannot show a gain, so that proving the quality would be for nothing."""
-    return judgement.time is not None and judgement.time.low > HOPELESS
+    cost = judgement.time
+    if plan.objective != "fastest":
+        cost = ratio_interval(cost_ratios(plan.objective, blocks, arm), 2.0 * plan.alpha)
+    return cost is not None and cost.low > HOPELESS
 
 
 def prove_quality(plan: Plan, ask: Ask, singles: Singles, *, warmed: bool) -> None:
@@ -166,7 +176,12 @@ def prove_quality(plan: Plan, ask: Ask, singles: Singles, *, warmed: bool) -> No
         waiting = still
         coming = [number for number in looks if number > look]
         costs = [singles.quality[-1][arm].wall for arm in (BASELINE, *waiting)]
-        if not waiting or not coming or not _fits(plan, ask, coming[0] - look, costs):
+        if not waiting or not coming:
+            break
+        if not _fits(plan, ask, coming[0] - look, costs):
+            singles.cut.append(
+                f"quality of techniques alone was looked at after {look} pairs, not {looks[-1]}"
+            )
             break
 
 
@@ -187,9 +202,9 @@ def _affordable_looks(plan: Plan, ask: Ask, singles: Singles) -> tuple[int, ...]
     costs = [record.overhead + record.total for record in records]
     if plan.looks[0] <= FEWEST or _fits(plan, ask, plan.looks[0], costs):
         return plan.looks
-    singles.notes.append(
-        f"{len(singles.open)} techniques owed quality, more than forecast: to keep the budget each was "
-        f"trained in full on {FEWEST} seeds only"
+    singles.cut.append(
+        f"{len(singles.open)} techniques owed quality, more than forecast: each was trained in full on "
+        f"{FEWEST} seeds only"
     )
     return (FEWEST,)
 
@@ -232,14 +247,12 @@ def resolution(plan: Plan, part: str) -> float:
 def _settled(
     plan: Plan, judgement: Judgement, blocks: Sequence[Block], arm: str, alpha: float, final: int
 ) -> bool:
-    if judgement.verdict in (
-        Verdict.FASTER_EQUAL,
-        Verdict.FASTER_WORSE,
-        Verdict.SLOWER,
-        Verdict.FAILED,
-    ):
+    decided = [Verdict.FASTER_EQUAL, Verdict.FASTER_WORSE, Verdict.FAILED]
+    if judgement.verdict in decided or len(blocks) >= final:
         return True
-    if len(blocks) >= final or _hopeless(judgement):
+    if plan.objective == "fastest" and judgement.verdict is Verdict.SLOWER:
+        return True
+    if _hopeless(plan, blocks, arm, judgement):
         return True
     chance = conditional_power(differences(plan, blocks, arm), final, alpha, -plan.margin)
     return chance < FUTILE

@@ -9,6 +9,7 @@ from statistics import median
 from potentiate.study import emit, numbers
 from potentiate.study.claim import control_is_proven
 from potentiate.study.findings import ArmResult, Findings
+from potentiate.study.objective import SAVES
 from potentiate.study.plan import Plan, workload_name
 from potentiate.study.rows import baseline_row, oriented
 from potentiate.study.runs import predicted
@@ -41,13 +42,14 @@ def title(findings: Findings) -> str:
 
 def _headline(findings: Findings) -> tuple[str, str, str]:
     best = findings.best
-    if best and best.judgement.time and numbers.known(best.judgement.time.estimate):
-        gain = speedup(best.judgement.time)
-        good = best.judgement.verdict is Verdict.FASTER_EQUAL
+    if best and best.saved and numbers.known(best.saved.estimate):
+        gain = speedup(best.saved)
+        good = (best.claim or best.judgement).verdict is Verdict.FASTER_EQUAL
         subline = (
             "at equal quality, confirmed on fresh seeds" if good else "confirmed on fresh seeds"
         )
-        return "confirmed", f"{_big(gain.estimate)} faster", subline
+        what = SAVES[findings.plan.objective]
+        return "confirmed", f"{_big(gain.estimate)} {what}", subline
     if best and numbers.known(best.judgement.memory_ratio):
         saved = numbers.share(1.0 - (best.judgement.memory_ratio or 0.0))
         return "confirmed", f"{saved} less memory", "confirmed on fresh seeds"
@@ -187,22 +189,30 @@ def _sure(findings: Findings) -> list[str]:
 
 def _best_lines(findings: Findings) -> list[str]:
     best = findings.best
-    if best is None or best.judgement.time is None:
+    if best is None or best.saved is None:
         return []
-    gain = speedup(best.judgement.time)
+    gain = speedup(best.saved)
+    what = (
+        "Speed-up"
+        if findings.plan.objective == "fastest"
+        else f"{SAVES[findings.plan.objective].capitalize()} by"
+    )
     p = numbers.p_value(best.p_adjusted)
     tested = f" (p {_is(p)} after Holm)" if numbers.known(best.p_adjusted) else ""
     lines = [
-        f"Speed-up {numbers.span(gain.low, gain.high)} times at {numbers.level(gain)} confidence, "
+        f"{what} {numbers.span(gain.low, gain.high)} times at {numbers.level(gain)} confidence, "
         f"from {gain.n} paired runs on seeds that no choice was made on{tested}."
     ]
     if best.versus_control:
         over = speedup(best.versus_control)
-        sure = "faster" if over.low > 1.0 else "slower" if over.high < 1.0 else "not surely faster"
+        timed = findings.plan.objective == "fastest"
+        better, worse = ("faster", "slower") if timed else ("better", "worse")
+        unit = "the speed" if timed else "as good as that"
+        sure = better if over.low > 1.0 else worse if over.high < 1.0 else f"not surely {better}"
         allows = "allows" if control_is_proven(findings) else "may allow, which is not proven"
         lines.append(
-            f"It is {sure} than just training shorter: {numbers.with_span(over)} the speed of "
-            f"the baseline's schedule squeezed as far as its quality {allows}."
+            f"It is {sure} than just training shorter: {numbers.with_span(over)} {unit} "
+            f"of the baseline's schedule squeezed as far as its quality {allows}."
         )
     if best.failures:
         lines.append(f"{best.failures} of {best.runs} runs failed and count as infinitely slow.")

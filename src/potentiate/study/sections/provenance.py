@@ -10,17 +10,28 @@ from typing import Any, cast
 from potentiate.study import numbers
 from potentiate.study.findings import Findings, Replay
 from potentiate.study.glossary import TERMS, WORDS
-from potentiate.study.sections.blocks import Cell, Code, Items, Section, Table, Text
+from potentiate.study.objective import COSTS
+from potentiate.study.sections.blocks import Block, Cell, Code, Items, Section, Table, Text
 
 
 def cut(findings: Findings) -> Section:
     """What the budget left out."""
-    if not findings.plan.cut:
+    blocks = list[Block]()
+    if findings.plan.cut:
+        blocks += [
+            Text("Decided before the first run, so that the study fits its budget:"),
+            Items([*map(numbers.plain, findings.plan.cut)]),
+        ]
+    if findings.cut:
+        blocks += [
+            Text("Decided on the way, because the budget held no more:"),
+            Items([*map(numbers.plain, findings.cut)]),
+        ]
+    if not blocks:
         unlimited = findings.plan.budget is None
         why = "no budget was set" if unlimited else "the whole plan fits its budget"
-        return Section("cut", "What was cut", [Text(f"Nothing: {why}.")])
-    intro = Text("Decided before the first run, so that the study fits its budget:")
-    return Section("cut", "What was cut", [intro, Items([*map(numbers.plain, findings.plan.cut)])])
+        blocks = [Text(f"Nothing: {why}.")]
+    return Section("cut", "What was cut", blocks)
 
 
 def machine(findings: Findings) -> Section:
@@ -51,6 +62,7 @@ def _declared(findings: Findings) -> list[tuple[str, str]]:
             ", ".join(f"{k}={numbers.fact(v)}" for k, v in plan.recipe.items()) or "none",
         ),
         ("mode and profile", f"{plan.mode}, {plan.profile}"),
+        ("to be saved", f"{COSTS[plan.objective]} (objective: {plan.objective})"),
         ("metric", f"{plan.metric}, {'higher' if plan.higher_is_better else 'lower'} is better"),
         ("margin: largest loss that counts as equal", numbers.margin(plan.margin, plan.metric)),
         ("chance of a false claim", numbers.share(plan.alpha)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from potentiate.study import emit, numbers, plots
 from potentiate.study.findings import Findings, FrontPoint, Trial
+from potentiate.study.objective import COSTS
 from potentiate.study.rows import oriented
 from potentiate.study.runs import BASELINE
 from potentiate.study.sections.blocks import Block, Cell, Code, Section, Table, Text
@@ -103,11 +104,16 @@ def search(findings: Findings) -> Section:
             ),
             Table(
                 "Decisions of the search, in order",
-                ("step", "tried", "on top of", "speed-up by it", "quality", "decision", "why"),
+                ("step", "tried", "on top of", _gain_title(findings), "quality", "decision", "why"),
                 [_trial(findings, trial) for trial in findings.trials],
             ),
         ],
     )
+
+
+def _gain_title(findings: Findings) -> str:
+    objective = findings.plan.objective
+    return "speed-up by it" if objective == "fastest" else f"{COSTS[objective]}: saved by it"
 
 
 def _trial(findings: Findings, trial: Trial) -> tuple[str | Cell, ...]:
@@ -115,7 +121,7 @@ def _trial(findings: Findings, trial: Trial) -> tuple[str | Cell, ...]:
         _STAGES.get(trial.stage, trial.stage),
         named(trial.tried),
         named(trial.on or BASELINE),
-        numbers.with_span(speedup(trial.time)) if trial.time else "-",
+        numbers.with_span(speedup(trial.cost)) if trial.cost else "-",
         _trial_quality(findings, trial),
         Cell("kept", "good", True) if trial.kept else Cell("dropped", "muted", True),
         numbers.plain(trial.reason),
