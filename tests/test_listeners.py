@@ -18,6 +18,8 @@ from potentiate.events import Evaluated, Finished, Started, Stepped
 from potentiate.listeners import Checkpoints, Interrupts, MetricsLog, Progress, watch
 from potentiate.listeners.progress import duration
 
+GOLDEN = Path(__file__).parent / "golden" / "metrics-1"
+
 
 class Untouchable:
     """A loss that must not be read."""
@@ -175,6 +177,28 @@ def test_the_log_has_a_line_for_each_thing_worth_a_line(tmp_path):
     assert lines[0]["format"] == 1
     assert lines[0]["recipe"]["epochs"] == 2
     assert lines[-1]["test"] == end.test
+
+
+def shape(lines):
+    """Event -> the names on its line, those of nested objects too."""
+    return {
+        line["event"]: {
+            key: sorted(value) if isinstance(value, dict) and key != "recipe" else type(value)
+            for key, value in line.items()
+        }
+        for line in lines
+    }
+
+
+def test_the_log_has_the_form_that_its_format_promises(tmp_path):
+    """`golden/metrics-1` is what readers of format 1 know; another form needs another number."""
+    log = MetricsLog(tmp_path / "metrics.jsonl", every=10)
+    run(log)
+    log.close()
+    written, known = logged(tmp_path / "metrics.jsonl"), logged(GOLDEN / "metrics.jsonl")
+    assert written[0]["format"] == known[0]["format"]
+    assert shape(written) == shape(known)
+    assert [line["event"] for line in written] == [line["event"] for line in known]
 
 
 def test_a_number_that_is_not_finite_is_null_in_the_log(tmp_path):

@@ -25,11 +25,16 @@ class Child:
         self.asked: list[int] = []
         self.failing: Callable[[int, int], bool] = lambda size, time: False
         self.requests: list[dict] = []
+        self.loss: Callable[[BatchSize], float] = lambda technique: 1.0
+        self.rates: list[tuple[float, int]] = []
 
     def __call__(self, request):
         self.requests.append(request)
         technique = parse(request["techniques"][0])
         assert isinstance(technique, BatchSize)
+        if request["max_steps"] != adaptive.STEPS:  # a check of the learning rate
+            self.rates.append((technique.lr_factor, request["max_steps"]))
+            return {"status": "ok", "validation": {"loss": self.loss(technique)}}
         self.asked.append(technique.size)
         if self.failing(technique.size, self.asked.count(technique.size)):
             return {"status": "failed", "reason": "out of memory"}
@@ -118,6 +123,49 @@ def test_request_builds_the_same_run_in_the_child(large, child):
     assert request["techniques"] == ["batch-size:size=16,lr_rule=sqrt"]
     assert (request["max_steps"], request["test"], request["device"]) == (20, False, "cpu")
     assert json.loads(json.dumps(request)) == request
+
+
+@pytest.mark.parametrize(
+    ("losses", "factor"),
+    [
+        ({0.5: 1.0, 1.0: 1.0, 2.0: 1.0}, 1.0),
+        ({0.5: 0.96, 1.0: 1.0, 2.0: 0.97}, 1.0),  # within what one seed tells apart
+        ({0.5: 0.90, 1.0: 1.0, 2.0: 0.97}, 0.5),
+        ({0.5: 0.90, 1.0: 1.0, 2.0: 0.80}, 2.0),
+        ({0.5: 1.2, 1.0: float("nan"), 2.0: float("nan")}, 0.5),
+        ({0.5: float("nan"), 1.0: float("nan"), 2.0: float("nan")}, 1.0),
+    ],
+)
+def test_a_rescaled_rate_is_checked_against_its_half_and_double(large, child, losses, factor):
+    child.loss = lambda technique: losses[technique.lr_factor]
+    found = AdaptiveBatch(limit=32).settle(large, "cpu")
+    assert found == BatchSize(32, lr_factor=factor)
+    epoch = len(large.batches.resized(32))
+    assert sorted(child.rates) == [(0.5, epoch), (1.0, epoch), (2.0, epoch)]
+    assert found.apply(large).step.options["lr"] == pytest.approx(0.1 * 4 * factor)
+    assert parse(found.spec) == found
+
+
+def test_a_rate_that_no_rule_touched_is_not_checked(large, child):
+    AdaptiveBatch(limit=32, lr_rule="none").settle(large, "cpu")
+    child.seconds = lambda size: float(size)
+    AdaptiveBatch().settle(large, "cpu")
+    assert child.rates == []
+
+
+def test_without_a_loss_the_metric_judges_the_rate(large, child, monkeypatch):
+    accuracies = {0.5: 0.9, 1.0: 0.5, 2.0: 0.4}
+    answer = child.__call__
+
+    def asked(request):
+        said = dict(answer(request))
+        if "validation" in said:
+            factor = parse(request["techniques"][0]).lr_factor
+            said["validation"] = {"accuracy": accuracies[factor]}
+        return said
+
+    monkeypatch.setattr(adaptive, "ask", asked)
+    assert AdaptiveBatch(limit=32).settle(large, "cpu").lr_factor == 0.5
 
 
 def test_failing_baseline_says_why(large, child):

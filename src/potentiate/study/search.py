@@ -38,7 +38,11 @@ from potentiate.study.statistics import Interval, ratio_interval
 from potentiate.study.verdict import Judgement, Verdict
 
 WORTH = 0.99
-"""An addition must bring the time below this share of what it was, a member must earn as much."""
+"""An addition must bring the cost below this share of what it was, a member must earn as much.
+
+By its estimate: asking that each be detectable would build nothing on a noisy machine, and a member
+that earned nothing cannot make the whole look good, which is confirmed on fresh seeds.
+"""
 FACTORIAL_UP_TO = 4
 SUSPECTS = (
     {"compile", "mixed-precision"},

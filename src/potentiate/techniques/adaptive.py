@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -23,6 +24,8 @@ from potentiate.workload import Run
 STEPS = 20
 GAIN = 1.02  # a larger batch must be faster by more than the noise of so few steps
 HEADROOM = 0.10
+CHECK_STEPS = 100
+CLEARLY = 0.95  # one seed tells losses apart that differ by more than this
 PATIENCE = 600.0  # seconds for one trial
 
 Answer = Mapping[str, Any]
@@ -39,7 +42,9 @@ class AdaptiveBatch(Technique):
         it, or set a limit. Found without the other techniques of the run and on a machine that may be
         busy otherwise tomorrow: the size that was found is recorded, and resuming uses it.
     Cost: Each trial is a fresh process of 20 steps and an evaluation, counted as set-up. The winner is
-        tried a second time and a tenth of the free memory is left alone.
+        tried a second time and a tenth of the free memory is left alone. A learning rate that the rule
+        rescaled is compared with its half and its double for up to 100 steps each, and gives way to one
+        that leaves a validation loss clearly lower; so short a look favors rates that learn fast early.
 
     Attributes:
         objective: "fastest" stops growing where throughput does, "largest" where memory does.
@@ -80,7 +85,20 @@ class AdaptiveBatch(Technique):
             raise NotApplicable(
                 f"adaptive-batch: the present size fails in a trial: {first.reason}"
             )
-        return BatchSize(find(first, attempt, most, memory, self.objective), self.lr_rule)
+        found = BatchSize(find(first, attempt, most, memory, self.objective), self.lr_rule)
+        if found.size == run.batches.size or found.rule(run) == "none":
+            return found
+        return replace(found, lr_factor=self._factor(run, found, device))
+
+    def _factor(self, run: Run, found: BatchSize, device: str) -> float:
+        """Return 1, or the half or double of the rescaled rate that learns clearly better."""
+        steps = min(CHECK_STEPS, len(run.batches.resized(found.size)))
+        losses = {
+            factor: _loss(run, ask(_request(run, replace(found, lr_factor=factor), device, steps)))
+            for factor in (1.0, 0.5, 2.0)
+        }
+        best = min(losses, key=losses.__getitem__)
+        return best if losses[best] < CLEARLY * losses[1.0] else 1.0
 
     def apply(self, run: Run) -> Run:
         """Return the run with the size that a search on the CPU finds; the engine settles before."""
@@ -156,7 +174,7 @@ def _foreseen(good: Sequence[Trial], size: int) -> float:
     return last.peak + max(0.0, slope) * (size - last.size)
 
 
-def _request(run: Run, technique: BatchSize, device: str) -> dict[str, Any]:
+def _request(run: Run, technique: BatchSize, device: str, steps: int = STEPS) -> dict[str, Any]:
     return {
         "workload": run.source,
         "recipe": dict(run.recipe),
@@ -164,7 +182,7 @@ def _request(run: Run, technique: BatchSize, device: str) -> dict[str, Any]:
         "seed": 0,
         "device": device,
         "threads": torch.get_num_threads(),
-        "max_steps": STEPS,
+        "max_steps": steps,
         "test": False,
     }
 
@@ -176,6 +194,17 @@ def _trial(size: int, answer: Answer, device: str) -> Trial:
     on_device: Mapping[str, int] = answer.get("device_memory") or {}
     peak = max(on_device.values(), default=0) if device == "cuda" else answer["peak_memory"]
     return Trial(size, size / seconds if seconds > 0 else 0.0, float(peak))
+
+
+def _loss(run: Run, answer: Answer) -> float:
+    """What a trial leaves to be learned: its validation loss, or what its metric lacks of 1."""
+    metrics: Mapping[str, float] = answer.get("validation") or {}
+    metric = run.target.metric
+    loss = metrics.get("loss", metrics.get(metric) if not run.target.higher_is_better else None)
+    if loss is None and metric in metrics:
+        loss = 1.0 - metrics[metric]
+    sound = answer.get("status") == "ok" and loss is not None and math.isfinite(loss)
+    return float(loss) if sound and loss is not None else math.inf
 
 
 def ask(request: Mapping[str, Any]) -> Answer:

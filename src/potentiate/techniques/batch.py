@@ -61,10 +61,12 @@ class BatchSize(Technique):
         size: Samples of a batch.
         lr_rule: With k = new / old size the rate is multiplied by k ("linear"), its root ("sqrt") or 1
             ("none"); "auto" is linear for SGD, sqrt for the Adam family, none for Adadelta and Rprop.
+        lr_factor: A further factor on the rescaled rate, as the check of adaptive-batch finds it.
     """
 
     size: Annotated[int, Field(ge=1)] = 256
     lr_rule: Rule = "auto"
+    lr_factor: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
 
     name: ClassVar[str] = "batch-size"
     # First of its stage by name: after `optimizer`, which states a rate for the old size, and before
@@ -82,13 +84,14 @@ class BatchSize(Technique):
         if self.size > most:
             raise NotApplicable(f"batch-size {self.size} exceeds the {most} training samples")
         run = run.edit(batches=run.batches.resized(self.size))
-        exponent = EXPONENTS[self._rule(run)]
-        if exponent == 0.0:
+        factor = self.lr_factor * (self.size / before) ** EXPONENTS[self.rule(run)]
+        if factor == 1.0:
             return run
         rate = learning_rate(gradient_step(run, self.name), self.name)
-        return with_rate(run, rate * (self.size / before) ** exponent, self.name)
+        return with_rate(run, rate * factor, self.name)
 
-    def _rule(self, run: Run) -> Rule:
+    def rule(self, run: Run) -> Rule:
+        """Return the rule that holds for the optimizer of `run`."""
         if self.lr_rule != "auto":
             return self.lr_rule
         kind = optimizer_class(gradient_step(run, self.name))

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from potentiate.errors import Refused
 from potentiate.models.brain.recipe import Anatomy, Plasticity, physiology
+from potentiate.models.brain.shards import learn_in_shards
 
 if TYPE_CHECKING:
     from potentiate.kernels.circuit import Circuit
@@ -275,28 +276,13 @@ class Brain(nn.Module):
             circuit = self._circuit()
             self._present(circuit, patterns, labels, randoms[0], spikes, scores, teacher=teacher)
             return
-        before = self._circuit()
-        copies = [type(before)(*(part.copy() for part in before)) for _ in range(shards)]
 
-        def shard(k: int) -> None:
+        def shard(k: int, copy: Circuit) -> None:
             rows = slice(k * len(patterns) // shards, (k + 1) * len(patterns) // shards)
-            self._present(
-                copies[k],
-                patterns[rows],
-                labels[rows],
-                randoms[k],
-                spikes[rows],
-                scores[rows],
-                teacher=teacher,
-            )
+            parts = patterns[rows], labels[rows], randoms[k], spikes[rows], scores[rows]
+            self._present(copy, *parts, teacher=teacher)
 
-        with ThreadPoolExecutor(max(1, torch.get_num_threads())) as pool:
-            list(pool.map(shard, range(shards)))
-        for name, part in zip(before._fields, before, strict=True):
-            if name != "delays" and part.size:
-                part += sum(getattr(copy, name) - part for copy in copies)
-        before.readout.clip(0.0, 1.0, out=before.readout)
-        before.weight.clip(0.0, self.anatomy.w_max, out=before.weight)
+        learn_in_shards(self._circuit(), shards, shard, self.anatomy.w_max)
         if self.plasticity.normalize_every == 1:
             self.weight.copy_(self._normalized(self.weight))
 
