@@ -101,6 +101,22 @@ def test_auto_chooses_by_density_and_bounds() -> None:
     assert projection.engine_for(oja(), *window((6, 5), 300, 0.2)) == "reference"
 
 
+def test_tensors_on_a_device_learn_there_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    weight, pre, post = window((5, 4), 30, 0.3)
+    rule = rules["soft"]
+    with pytest.raises(Refused, match="take 'event' for arrays"):
+        replay(rule, weight, pre, post, rule.init(weight, 1), engine="triton")
+    monkeypatch.setattr(projection, "_on_device", lambda weight: True)
+    assert projection.engine_for(rule, weight, pre, post) == "triton"
+    with pytest.raises(Refused, match="'event' cannot reach a CUDA device"):
+        replay(rule, weight, pre, post, rule.init(weight, 1), engine="event")
+    with pytest.raises(Refused, match="'reference' cannot reach a CUDA device"):
+        replay(oja(), weight, pre, post, ())
+    monkeypatch.setattr(projection, "find_spec", lambda name: None)
+    with pytest.raises(Refused, match="pip install triton"):
+        replay(rule, weight, pre, post, rule.init(weight, 1))
+
+
 def test_other_rules_go_step_by_step() -> None:
     rule = oja(eta=0.1)
     weight, pre, post = window((5, 4), 30, 0.3)

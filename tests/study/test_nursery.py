@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from potentiate.study.nursery import PATIENCE, Nursery
-from potentiate.study.record import Request
+from potentiate.study.record import GRADIENT, Request
 
 JOB = """
 import os, signal, sys, torch
@@ -35,11 +35,16 @@ def noisy():
     print("noise on standard output"); return nn.Linear(4, 2)
 def diverging(outputs, targets):
     return outputs.sum() * float("inf")
+class Straight(nn.Linear):
+    def forward(self, x):
+        out = super().forward(x)
+        return out + (torch.sign(out) - out).detach()
 good = supervised("job/good", lambda: nn.Linear(4, 2), (x, y), epochs=2, batch_size=20)
 loud = supervised("job/loud", noisy, (x, y), epochs=1)
 crashing = supervised("job/crashing", crash, (x, y))
 leaving = supervised("job/leaving", leave, (x, y))
 infinite = supervised("job/infinite", lambda: nn.Linear(4, 2), (x, y), loss=diverging)
+straight = supervised("job/straight", lambda: Straight(4, 2), (x, y), epochs=2, batch_size=20)
 stuck = supervised("job/stuck", lambda: __import__("time").sleep(600), (x, y))
 """
 
@@ -92,6 +97,11 @@ def test_the_sanity_checks_hold_for_an_ordinary_job(job, nursery):
     record = nursery.run(asked(job, "good", mode="sanity"))
     assert len(record.checks) == 5
     assert all(ok for _, ok, _ in record.checks), record.checks
+
+
+def test_the_gradient_check_sees_a_gradient_that_is_none(job, nursery):
+    record = nursery.run(asked(job, "straight", mode="sanity"))
+    assert [what for what, holds, _ in record.checks if not holds] == [GRADIENT]
 
 
 def test_what_a_workload_prints_does_not_disturb_the_answer(job, nursery):

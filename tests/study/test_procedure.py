@@ -15,6 +15,8 @@ from potentiate.study.findings import Noise
 from potentiate.study.ledger import Incomplete, Ledger
 from potentiate.study.plan import plan_from_json, plan_to_json
 from potentiate.study.procedure import investigate
+from potentiate.study.record import GRADIENT
+from potentiate.study.report import markdown
 from potentiate.study.statistics import holm, look_alpha, ratio_interval
 from potentiate.study.verdict import Verdict
 
@@ -303,6 +305,14 @@ def test_a_control_whose_quality_is_unproven_must_still_be_beaten():
 def test_a_workload_that_fails_a_check_is_not_studied():
     with pytest.raises(Refused, match=r"fails a check .* repeats \(as told\)"):
         study(World(sound=False), single("null"))
+
+
+def test_a_surrogate_gradient_is_told_of_and_studied():
+    world = World(effects={"gain": Effect(step=0.7)}, sound=False, checked=GRADIENT, slope=0.02)
+    result = study(world, single("gain"), lengths=(1.0,), top=1)
+    assert result.best is not None
+    assert result.checks == [(GRADIENT, False, "as told")]
+    assert "Failed sanity checks: the gradient" in markdown(result)
 
 
 def test_interactions_are_told_with_their_uncertainty():

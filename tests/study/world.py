@@ -45,6 +45,7 @@ class World:
     seed: int = 0
     runs: int = 0
     sound: bool = True
+    checked: str = "repeats"
     validation: int = 5_000
 
     def __post_init__(self) -> None:
@@ -58,7 +59,7 @@ class World:
             0.95 * self.level + self.drift * math.sqrt(1 - 0.95**2) * self.rng.standard_normal()
         )
         if request.mode == "sanity":
-            return Record(request, checks=[("repeats", self.sound, "as told")], wall=1.0)
+            return Record(request, checks=[(self.checked, self.sound, "as told")], wall=1.0)
         names = list(request.techniques)
         effects = [self.effect(spec) for spec in names]
         if any(self.rng.random() < effect.crash for effect in effects):

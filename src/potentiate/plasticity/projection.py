@@ -4,15 +4,17 @@ Engines of pair STDP; all give the weights and traces of the rule, to rounding:
 
 - "reference": the rule itself, step by step;
 - "event": only rows and columns that spiked are touched;
-- "block": two matrix products for the window.
+- "block": two matrix products for the window;
+- "triton": step by step on a CUDA device, for tensors that lie there. No other engine takes them.
 
-"auto" takes "block" for an additive rule where spikes are dense and few weights may meet a bound, and
-"event" elsewhere. The thresholds were measured on one core with 784 x 400
-float32 weights and windows of 250 steps.
+For arrays "auto" takes "block" for an additive rule where spikes are dense and few weights may meet
+a bound, and "event" elsewhere. The thresholds were measured on one core with 784 x 400 float32 weights
+and windows of 250 steps.
 """
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from math import exp
 from typing import Any
 
@@ -23,7 +25,7 @@ from potentiate.plasticity.rule import Rule, State
 from potentiate.plasticity.stdp import PairSTDP, PairTraces
 from potentiate.plasticity.traces import Array
 
-ENGINES = ("auto", "reference", "event", "block")
+ENGINES = ("auto", "reference", "event", "block", "triton")
 BLOCK_ABOVE = 0.04
 """Spikes per neuron and step, summed over both sides, above which matrix products win."""
 MEETING = 0.01
@@ -33,22 +35,24 @@ CHUNK = 512  # steps at a time, so that the traces of a long window need no memo
 
 def replay(
     rule: Rule,
-    weight: Array,
-    pre: Array,
-    post: Array,
+    weight: Array | Any,
+    pre: Array | Any,
+    post: Array | Any,
     state: State,
     dt: float = 1.0,
     *,
     engine: str = "auto",
-) -> tuple[Array, State]:
+) -> tuple[Array | Any, State]:
     """Let `rule` learn from a window of recorded spikes and return (weight, state).
 
     Shapes: weight [pre, post]; pre [time, pre]; post [time, post]; state of `rule.init(weight, 1)`.
     Units: dt in ms. Weight and state are donated.
+    Devices: a weight that is a tensor on a CUDA device learns there; spikes and state, arrays or
+        tensors, are taken along (so a state may come from `rule.init` of an array).
 
     Raises:
         Refused: Shapes do not fit, weights lie outside the bounds of the rule, no such engine, or an
-            engine that cannot do this rule.
+            engine that cannot do this rule or does not reach these tensors.
     """
     if pre.shape != (len(post), weight.shape[0]) or post.shape != (len(pre), weight.shape[1]):
         raise Refused(
@@ -57,8 +61,8 @@ def replay(
         )
     _within(rule, weight)
     automatic = engine == "auto"
-    chosen = engine_for(rule, weight, pre, post, dt) if automatic else _possible(rule, engine)
-    learn = _by_rule if chosen == "reference" else _by_block if chosen == "block" else _by_event
+    chosen = engine_for(rule, weight, pre, post, dt) if automatic else engine
+    learn = LEARN[_possible(rule, weight, chosen)]
     for first in range(0, len(pre), CHUNK):
         part = slice(first, first + CHUNK)
         weight, state = learn(rule, weight, pre[part], post[part], state, dt)
@@ -70,6 +74,8 @@ def engine_for(rule: Rule, weight: Array, pre: Array, post: Array, dt: float = 1
     p = rule.parameters
     if not isinstance(p, PairSTDP):
         return "reference"
+    if _on_device(weight):
+        return "triton"
     additive = p.limits.mu_plus == 0 and p.limits.mu_minus == 0
     density = _density(pre), _density(post)
     if not additive or sum(density) <= BLOCK_ABOVE:
@@ -85,7 +91,7 @@ def engine_for(rule: Rule, weight: Array, pre: Array, post: Array, dt: float = 1
 
 def _within(rule: Rule, weight: Array) -> None:
     """Check the weights: engines differ in when they would clip one that lies outside."""
-    if isinstance(rule.parameters, PairSTDP) and weight.size > 0:
+    if isinstance(rule.parameters, PairSTDP) and 0 not in weight.shape:
         room = rule.parameters.limits
         low, high = weight.min(), weight.max()
         if not room.w_min <= low <= high <= room.w_max:
@@ -95,11 +101,15 @@ def _within(rule: Rule, weight: Array) -> None:
             )
 
 
+def _on_device(weight: Array | Any) -> bool:
+    return getattr(weight, "is_cuda", False)
+
+
 def _density(spikes: Array) -> float:
     return np.count_nonzero(spikes) / max(1, spikes.size)
 
 
-def _possible(rule: Rule, engine: str) -> str:
+def _possible(rule: Rule, weight: Array | Any, engine: str) -> str:
     if engine not in ENGINES:
         raise unknown("engine", engine, ENGINES)
     p = rule.parameters
@@ -107,6 +117,14 @@ def _possible(rule: Rule, engine: str) -> str:
         raise Refused(f"engine '{engine}' does pair_stdp alone; take 'reference' for other rules")
     if engine == "block" and (p.limits.mu_plus != 0 or p.limits.mu_minus != 0):
         raise Refused("engine 'block' needs bounds='additive'; take 'event' for soft bounds")
+    if engine == "triton" and not _on_device(weight):
+        raise Refused("engine 'triton' learns tensors on a CUDA device; take 'event' for arrays")
+    if engine == "triton" and find_spec("triton") is None:
+        raise Refused("engine 'triton' needs the package triton: pip install triton")
+    if engine != "triton" and _on_device(weight):
+        raise Refused(
+            f"engine '{engine}' cannot reach a CUDA device; give it arrays: weight.cpu().numpy()"
+        )
     return engine
 
 
@@ -134,6 +152,24 @@ def _by_block(
 
     pair_block(weight, *_spikes(weight, pre, post), state.pre[0], state.post[0], _pairs(rule, dt))
     return weight, state
+
+
+def _by_triton(
+    rule: Rule, weight: Any, pre: Any, post: Any, state: PairTraces, dt: float
+) -> tuple[Any, State]:
+    import torch
+
+    from potentiate.kernels.stdp_triton import pair_triton
+
+    def there(values: Any) -> Any:
+        return torch.as_tensor(values, device=weight.device)
+
+    state = PairTraces(*(there(trace).to(weight.dtype) for trace in state))
+    pair_triton(weight, there(pre).T, there(post), state.pre[0], state.post[0], _pairs(rule, dt))
+    return weight, state
+
+
+LEARN = {"reference": _by_rule, "event": _by_event, "block": _by_block, "triton": _by_triton}
 
 
 def _spikes(weight: Array, pre: Array, post: Array) -> tuple[Array, Array]:

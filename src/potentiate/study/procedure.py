@@ -21,7 +21,7 @@ from potentiate.study.interval import Interval
 from potentiate.study.ledger import Incomplete, Ledger
 from potentiate.study.plan import Plan
 from potentiate.study.recipe import improve_recipe, probe_finalists, shorten
-from potentiate.study.record import Record
+from potentiate.study.record import GRADIENT, Record
 from potentiate.study.results import results
 from potentiate.study.search import WORTH, Search, build, costs_alone, levers, name, screen
 from potentiate.study.singles import Singles, probe, prove_quality, time_arms
@@ -103,7 +103,11 @@ def _steps(plan: Plan, pilot: Record, ask: Ask, findings: Findings) -> None:
 
 def _refuse_broken(plan: Plan, checked: Record) -> None:
     """Comparing runs of a broken workload would cost the budget and mean nothing."""
-    broken = [f"{what} ({detail})" for what, holds, detail in checked.checks if not holds]
+    broken = [
+        f"{what} ({detail})"
+        for what, holds, detail in checked.checks
+        if not holds and what != GRADIENT
+    ]
     if checked.status != "ok":
         broken.append(checked.reason)
     if broken:

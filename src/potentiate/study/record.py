@@ -12,6 +12,9 @@ from potentiate.errors import Refused
 
 FORMAT = 1
 
+GRADIENT = "the gradient agrees with finite differences"
+"""The one check whose failure a study only tells of: surrogate and straight-through gradients disagree by design."""
+
 Mode = Literal["run", "probe", "sanity"]
 Status = Literal["ok", "inapplicable", "failed"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -11,6 +12,7 @@ from torch import nn
 from potentiate.engine import train
 from potentiate.events import Started, Stepped
 from potentiate.steps import GradientStep
+from potentiate.study.record import GRADIENT
 from potentiate.techniques.base import Technique
 from potentiate.trace import without_dropout
 from potentiate.training import Training, copied
@@ -31,7 +33,7 @@ def check(
         "a run stopped and resumed equals one that was not": _resumable,
         "evaluating twice gives the same metrics": _evaluation,
         "one batch can be learned": _learnable,
-        "the gradient agrees with finite differences": _gradient,
+        GRADIENT: _gradient,
     }
     results = list[Check]()
     for what, holds in asked.items():
@@ -139,12 +141,10 @@ def _gradient(w: Workload, t: Sequence[Technique], seed: int, device: str) -> tu
 
     parameters = [p for p in model.parameters() if p.requires_grad]
     gradients = torch.autograd.grad(loss(), parameters, allow_unused=True, materialize_grads=True)
-    generator = torch.Generator().manual_seed(seed)
-    along = [
-        torch.randn(p.shape, generator=generator, dtype=p.dtype).to(p.device) for p in parameters
-    ]
+    along = _direction(gradients, seed)
     expected = sum(float((g * d).sum()) for g, d in zip(gradients, along, strict=True))
-    size, ends = 1e-6, list[float]()
+    # Small, so that few of a large batch's rectifiers switch within it; the loss still moves by 1e7 roundings.
+    size, ends = 1e-8, list[float]()
     with torch.no_grad():
         for sign in (1.0, -2.0):  # from the start to +size, from there to -size
             for p, d in zip(parameters, along, strict=True):
@@ -152,4 +152,14 @@ def _gradient(w: Workload, t: Sequence[Technique], seed: int, device: str) -> tu
             ends.append(float(loss()))
     measured = (ends[0] - ends[1]) / (2 * size)
     error = abs(measured - expected) / max(abs(expected), 1e-8)
-    return error < 1e-3, f"relative error {error:.1e} along a random direction, in float64"
+    return error < 1e-3, f"relative error {error:.1e} along the gradient and at random, in float64"
+
+
+def _direction(gradients: Sequence[torch.Tensor], seed: int) -> list[torch.Tensor]:
+    """The gradient plus something random, both of length 1: along the sum the loss surely changes."""
+    generator = torch.Generator().manual_seed(seed)
+    random = [torch.randn(g.shape, generator=generator, dtype=g.dtype) for g in gradients]
+    lengths = [math.sqrt(sum(float((d**2).sum()) for d in ds)) or 1.0 for ds in (gradients, random)]
+    return [
+        g / lengths[0] + r.to(g.device) / lengths[1] for g, r in zip(gradients, random, strict=True)
+    ]

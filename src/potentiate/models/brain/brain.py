@@ -135,7 +135,7 @@ class Brain(nn.Module):
             rows = slice(start, start + BLOCK)
             random = np.random.default_rng([self.seed, seed, start, 1])
             self._present(
-                self._circuit(), encoded[rows], unnamed[rows], random, spikes[rows], scores[rows]
+                self.circuit(), encoded[rows], unnamed[rows], random, spikes[rows], scores[rows]
             )
 
         if len(starts) == 1:
@@ -213,7 +213,8 @@ class Brain(nn.Module):
     def _blank(self, n: int) -> tuple[NDArray[np.int32], Floats]:
         return np.zeros((n, self.anatomy.hidden), np.int32), np.zeros((n, self.classes), np.float32)
 
-    def _circuit(self) -> Circuit:
+    def circuit(self) -> Circuit:
+        """Return what the kernel changes, as views of the buffers."""
         from potentiate.kernels.circuit import Circuit
 
         names = ("weight", "importance", "theta", "readout", "delays")
@@ -273,7 +274,7 @@ class Brain(nn.Module):
         seeds = [[self.seed, int(self.age), shard] for shard in range(max(shards, 1))]
         randoms = [np.random.default_rng(seed) for seed in seeds]
         if shards <= 1:
-            circuit = self._circuit()
+            circuit = self.circuit()
             self._present(circuit, patterns, labels, randoms[0], spikes, scores, teacher=teacher)
             return
 
@@ -282,7 +283,7 @@ class Brain(nn.Module):
             parts = patterns[rows], labels[rows], randoms[k], spikes[rows], scores[rows]
             self._present(copy, *parts, teacher=teacher)
 
-        learn_in_shards(self._circuit(), shards, shard, self.anatomy.w_max)
+        learn_in_shards(self.circuit(), shards, shard, self.anatomy.w_max)
         if self.plasticity.normalize_every == 1:
             self.weight.copy_(self._normalized(self.weight))
 

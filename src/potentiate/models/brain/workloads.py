@@ -117,7 +117,7 @@ def brain_workload(
         provides=frozenset({"plasticity", "timesteps"}),
         unit="presentations",
         source=f"brain/{name}",
-        imports=("potentiate.kernels.circuit", *imports),
+        imports=("potentiate.models.brain.compiled", *imports),
         presets=_presets(changed(Recipe(), recipe, where=f"brain/{name}")),
     )
 

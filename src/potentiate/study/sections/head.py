@@ -11,6 +11,7 @@ from potentiate.study.claim import control_is_proven
 from potentiate.study.findings import ArmResult, Findings
 from potentiate.study.objective import SAVES
 from potentiate.study.plan import Plan, workload_name
+from potentiate.study.record import GRADIENT
 from potentiate.study.rows import baseline_row, oriented
 from potentiate.study.runs import predicted
 from potentiate.study.sections.blocks import Head
@@ -152,6 +153,11 @@ def _warnings(findings: Findings) -> list[str]:
         texts.append("The sanity checks of the workload could not be made.")
     if bad:
         texts.append(f"Failed sanity checks: {', '.join(map(numbers.plain, bad))}.")
+    if GRADIENT in bad:
+        texts.append(
+            "Surrogate and straight-through gradients disagree with differences by design; any other "
+            "disagreement is an error in the network or its loss."
+        )
     if found and not found.interval.low <= 1.0 <= found.interval.high:
         texts.append(
             "Identical runs differed on this machine "
