@@ -15,7 +15,7 @@ from potentiate.study.findings import Noise
 from potentiate.study.ledger import Incomplete, Ledger
 from potentiate.study.plan import plan_from_json, plan_to_json
 from potentiate.study.procedure import investigate
-from potentiate.study.record import GRADIENT
+from potentiate.study.record import GRADIENT, Record
 from potentiate.study.report import markdown
 from potentiate.study.statistics import holm, look_alpha, ratio_interval
 from potentiate.study.verdict import Verdict
@@ -397,3 +397,18 @@ def test_what_the_budget_did_not_hold_is_told():
     arms = [single(f"maybe-{i}", "semantics") for i in range(6)]
     result = study(world, single("gain"), *arms, looks=(6, 9), budget=400.0)
     assert any("pairs, not" in text or "seeds only" in text for text in result.cut)
+
+
+def test_a_screening_in_which_every_run_fails_models_the_gains_alone():
+    effects = {"a": Effect(step=0.8), "b": Effect(step=0.85)}
+    whole = World(effects=effects, noise=0.005)
+
+    def screening_fails(request):
+        if request.phase.startswith("screen"):
+            return Record(request, status="failed", reason="out of memory", wall=1.0)
+        return whole(request)
+
+    asked = plan(single("a"), single("b"), lengths=(1.0,), top=1)
+    result = investigate(asked, pilot(whole), Ledger(None, screening_fails), {})
+    assert result.complete
+    assert result.interactions == []

@@ -23,7 +23,8 @@ from potentiate.study.plan import Plan
 from potentiate.study.recipe import improve_recipe, probe_finalists, shorten
 from potentiate.study.record import GRADIENT, Record
 from potentiate.study.results import results
-from potentiate.study.search import WORTH, Search, build, costs_alone, levers, name, screen
+from potentiate.study.screening import screen
+from potentiate.study.search import WORTH, Search, build, costs_alone, levers, name
 from potentiate.study.singles import Singles, probe, prove_quality, time_arms
 from potentiate.study.statistics import difference_interval, front_probability, pareto_front
 from potentiate.study.verdict import Verdict

@@ -13,27 +13,16 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from scipy.special import stdtrit
-
-from potentiate.errors import Refused
 from potentiate.study.blocks import (
     BASELINE,
     Ask,
-    request,
     run_blocks,
 )
-from potentiate.study.design import (
-    Effect,
-    fit_log_effects,
-    fold_over,
-    full_factorial,
-    plackett_burman_12,
-)
 from potentiate.study.findings import Trial
-from potentiate.study.objective import COSTS, cost_ratio, cost_ratios
+from potentiate.study.objective import COSTS, cost_ratios
 from potentiate.study.plan import Candidate, Plan
 from potentiate.study.record import Record
-from potentiate.study.singles import Singles, short_steps
+from potentiate.study.singles import Singles
 from potentiate.study.statistics import Interval, ratio_interval
 from potentiate.study.verdict import Judgement, Verdict
 
@@ -43,15 +32,6 @@ WORTH = 0.99
 By its estimate: asking that each be detectable would build nothing on a noisy machine, and a member
 that earned nothing cannot make the whole look good, which is confirmed on fresh seeds.
 """
-FACTORIAL_UP_TO = 4
-SUSPECTS = (
-    {"compile", "mixed-precision"},
-    {"compile", "activation-checkpointing"},
-    {"compile", "batch-size"},
-    {"mixed-precision", "batch-size"},
-    {"mixed-precision", "channels-last"},
-)
-"""Pairs whose interaction is estimated where there are too many levers to estimate all of them."""
 MOST_FACTORS = 11
 """As many as the Plackett-Burman design of 12 runs holds; the rest gained least alone."""
 
@@ -160,85 +140,6 @@ def _same_work(probe: Record, pilot: Record) -> bool:
     """Whether a run of the arm sees as many samples as the baseline's, within a tenth."""
     mine, base = probe.declared_steps * probe.size, pilot.declared_steps * pilot.size
     return abs(mine / max(1, base) - 1.0) < 0.1
-
-
-def screen(
-    plan: Plan, ask: Ask, singles: Singles, factors: Sequence[Candidate], search: Search
-) -> list[float]:
-    """Return the modelled log gain of each factor; interactions are kept in `search`.
-
-    All combinations of up to four factors, with every pair's interaction; else a Plackett-Burman design
-    with its mirror image, and the pairs that are known to be suspicious.
-    """
-    alone = [math.log(_estimate(plan, singles, factor)) for factor in factors]
-    if not plan.screen_blocks or len(factors) < 2:
-        return alone
-    few = len(factors) <= FACTORIAL_UP_TO
-    design = (
-        full_factorial(len(factors)) if few else fold_over(plackett_burman_12())[:, : len(factors)]
-    )
-    rows, logs = list[list[int]](), list[float]()
-    for block in range(plan.screen_blocks if few else 1):
-        for index in _spread(len(design), block):
-            row = [int(level) for level in design[index]]
-            specs = tuple(
-                s for f, on in zip(factors, row, strict=True) if on > 0 for s in f.techniques
-            )
-            asked = request(
-                plan,
-                f"screen {index}",
-                label(specs),
-                specs,
-                block=block,
-                max_steps=min(_short(plan, singles, f) for f in factors),
-            )
-            record = ask(asked)
-            if record.status == "ok":
-                rows.append(row)
-                logs.append(math.log(cost_ratio(plan.objective, record, singles.probes[BASELINE])))
-    pairs = [(j, i) for i in range(len(factors)) for j in range(i)]
-    if not few:
-        pairs = [(j, i) for j, i in pairs if {*factors[j].names, *factors[i].names} in SUSPECTS]
-    try:
-        effects = fit_log_effects(_matrix(rows), logs, pairs)
-    except Refused:
-        return alone  # too many runs failed for the design to tell the effects apart
-    for i, j in pairs:
-        interval = _interval(effects[i, j], len(logs), plan.alpha)
-        search.interactions.append((factors[i].arm, factors[j].arm, interval))
-    return [effects[(i,)].estimate for i in range(len(factors))]
-
-
-def _interval(effect: Effect, runs: int, alpha: float) -> Interval:
-    """The interval of an effect on log time, as a ratio."""
-    reach = math.inf
-    if effect.spare > 0:
-        reach = float(stdtrit(effect.spare, 1.0 - alpha / 2.0)) * effect.error
-    logs = (effect.estimate, effect.estimate - reach, effect.estimate + reach)
-    low, high = (0.0 if e < -50 else math.inf if e > 50 else math.exp(e) for e in logs[1:])
-    method = f"least squares, {effect.spare} degrees of freedom"
-    return Interval(math.exp(logs[0]), low, high, runs, method)
-
-
-def _matrix(rows: list[list[int]]):
-    import numpy as np
-
-    return np.array(rows, dtype=np.int64)
-
-
-def _spread(count: int, seed: int) -> list[int]:
-    import numpy as np
-
-    return [int(i) for i in np.random.default_rng(seed).permutation(count)]
-
-
-def _estimate(plan: Plan, singles: Singles, factor: Candidate) -> float:
-    cost = saving(plan, singles, factor.arm)
-    return cost.estimate if cost is not None else 1.0
-
-
-def _short(plan: Plan, singles: Singles, factor: Candidate) -> int:
-    return short_steps(plan, singles.probes[factor.arm], singles.probes[BASELINE])
 
 
 def build(
