@@ -16,8 +16,9 @@ from potentiate.machine import facts
 
 Verdict = Literal["ok", "note", "warning"]
 
+LINUX = ("triton",) if sys.platform == "linux" else ()
 EXTRAS: Mapping[str, tuple[str, ...]] = {
-    "test": ("pytest", "hypothesis", "pytest_timeout", "playwright"),
+    "test": ("pytest", "hypothesis", "pytest_timeout", "playwright", *LINUX),
     "dev": ("ruff", "pyright", "importlinter"),
     "bench": ("snntorch", "norse", "spikingjelly"),
     "gpu": ("pynvml",),

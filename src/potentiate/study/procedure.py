@@ -6,7 +6,7 @@ Declare and fingerprint happen before (`planning`); emitting and replaying after
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,19 +14,17 @@ from potentiate.errors import Refused
 from potentiate.study.blocks import BASELINE, Ask, quality, request, run_blocks
 from potentiate.study.calibrate import headroom, looks_for, measure_noise
 from potentiate.study.claim import claim
-from potentiate.study.confirm import Confirmation, confirm
-from potentiate.study.findings import Findings, FrontPoint, Noise
-from potentiate.study.front import knee
-from potentiate.study.interval import Interval
+from potentiate.study.confirm import confirm
+from potentiate.study.findings import Findings, Noise
 from potentiate.study.ledger import Incomplete, Ledger
 from potentiate.study.plan import Plan
+from potentiate.study.points import front_points
 from potentiate.study.recipe import improve_recipe, probe_finalists, shorten
 from potentiate.study.record import GRADIENT, Record
 from potentiate.study.results import results
 from potentiate.study.screening import screen
 from potentiate.study.search import WORTH, Search, build, costs_alone, levers, name
 from potentiate.study.singles import Singles, probe, prove_quality, time_arms
-from potentiate.study.statistics import difference_interval, front_probability, pareto_front
 from potentiate.study.verdict import Verdict
 
 STRICTNESS = ("exact", "numerics", "semantics", "deployment")
@@ -73,14 +71,7 @@ def _steps(plan: Plan, pilot: Record, ask: Ask, findings: Findings) -> None:
     full = [block[BASELINE] for block in singles.quality]
     findings.noise = _with_quality_sd(plan, noise, full)
     search = Search(trials=findings.trials, interactions=findings.interactions)
-    if plan.mode == "test":
-        search.finalists = _proven(plan, singles)
-    else:
-        factors = levers(plan, singles)
-        gains = screen(plan, ask, singles, factors, search)
-        build(plan, ask, singles, factors, gains, search)
-        improve_recipe(plan, ask, search)
-        shorten(plan, ask, search, full)
+    _combine(plan, ask, singles, search, full)
     probe_finalists(plan, ask, search, singles)
     finalists = {
         techniques: _evidence(plan, singles, techniques) for techniques in search.finalists
@@ -99,7 +90,21 @@ def _steps(plan: Plan, pilot: Record, ask: Ask, findings: Findings) -> None:
         confirmed.control,
         confirmed.best,
     )
-    findings.front = _front(plan, confirmed, singles.probes)
+    findings.front = front_points(plan, confirmed, singles.probes)
+
+
+def _combine(
+    plan: Plan, ask: Ask, singles: Singles, search: Search, full: Sequence[Record]
+) -> None:
+    """Find the finalists; `full` are the baseline's complete runs so far."""
+    if plan.mode == "test":
+        search.finalists = _proven(plan, singles)
+        return
+    factors = levers(plan, singles)
+    gains = screen(plan, ask, singles, factors, search)
+    build(plan, ask, singles, factors, gains, search)
+    improve_recipe(plan, ask, search)
+    shorten(plan, ask, search, full)
 
 
 def _refuse_broken(plan: Plan, checked: Record) -> None:
@@ -152,72 +157,6 @@ def _evidence(plan: Plan, singles: Singles, techniques: tuple[str, ...]) -> str:
     }
     kinds = [known.get(spec, "semantics") for spec in techniques]
     return max(kinds, key=STRICTNESS.index, default="exact")
-
-
-def _front(plan: Plan, confirmed: Confirmation, probes: Mapping[str, Record]) -> list[FrontPoint]:
-    base = probes[BASELINE].flops
-    directions = {"seconds": "lower", "memory": "lower", "flops": "lower", "quality": "higher"}
-    if base is None:
-        del directions["flops"]
-    samples = dict[str, dict[str, list[float]]]()
-    for arm in [BASELINE, *(row.arm for row in confirmed.rows)]:
-        records = [b[arm] for b in confirmed.blocks if arm in b and b[arm].status == "ok"]
-        if not records:
-            continue
-        axes = samples[arm] = {
-            "seconds": [r.total for r in records],
-            "memory": [float(r.memory) for r in records],
-        }
-        if base is not None:  # a shorter schedule does the same step, fewer times
-            counted = probes.get(arm, probes[BASELINE]).flops or base
-            step = counted["matmul"] + counted["elementwise"]
-            axes["flops"] = [step * r.steps for r in records]
-        axes["quality"] = [quality(plan, r) for r in records]
-    points = {
-        arm: {axis: _spread(values) for axis, values in axes.items()}
-        for arm, axes in samples.items()
-    }
-    on_front = pareto_front(points, directions)  # pyright: ignore[reportArgumentType]
-    chances = front_probability(samples, directions)  # pyright: ignore[reportArgumentType]
-    best = {axis: _best(points, axis, way) for axis, way in directions.items()}
-    estimates = {
-        arm: {axis: interval.estimate for axis, interval in points[arm].items()} for arm in on_front
-    }
-    best["knee"] = knee(estimates, directions) or ""  # pyright: ignore[reportArgumentType]
-    titles = {
-        "seconds": "fastest",
-        "memory": "smallest",
-        "flops": "fewest FLOPs",
-        "quality": "best quality",
-        "knee": "knee",
-    }
-    return [
-        FrontPoint(
-            arm,
-            point["seconds"].estimate,
-            point["memory"].estimate,
-            point["flops"].estimate if base is not None else None,
-            point["quality"].estimate if plan.higher_is_better else -point["quality"].estimate,
-            arm in on_front,
-            chances[arm],
-            tuple(title for axis, title in titles.items() if best.get(axis) == arm),
-        )
-        for arm, point in points.items()
-    ]
-
-
-def _best(points: Mapping[str, Mapping[str, Interval]], axis: str, way: str) -> str:
-    sign = 1.0 if way == "lower" else -1.0
-    return min(points, key=lambda arm: sign * points[arm][axis].estimate)
-
-
-def _spread(values: list[float]) -> Interval:
-    """The interval of a typical value; of a single one, the value."""
-    return (
-        difference_interval(values)
-        if len(values) > 1
-        else Interval(values[0], values[0], values[0], 1, "single run")
-    )
 
 
 def _payback(findings: Findings) -> float | None:

@@ -92,6 +92,12 @@ def _noise_rows(findings: Findings, found: Noise) -> list[tuple[str, str, str]]:
             "pairs are close in time, so it cancels",
         ),
     ]
+    return [*rows, *_disturbances(findings, found)]
+
+
+def _disturbances(findings: Findings, found: Noise) -> list[tuple[str, str, str]]:
+    """What came from outside, and from the seeds."""
+    rows = list[tuple[str, str, str]]()
     cores = findings.machine.get("usable_cores")
     if isinstance(cores, int) and findings.records:
         beside = sum(record.load > CROWDED * cores for record in findings.records)
