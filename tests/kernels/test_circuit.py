@@ -13,6 +13,8 @@ from potentiate.kernels.circuit import Circuit, Physiology, present
 from potentiate.kernels.events import poisson_events
 
 Array = NDArray[Any]
+AGE = 5
+"""Presentations before the first."""
 
 DEFAULTS = {
     "steps": 30,
@@ -36,6 +38,10 @@ DEFAULTS = {
     "normalized": True,
     "protection": 3.0,
     "increment": 0.4,
+    "fading": exp(-1 / 20.0),
+    "consolidate_every": 0,
+    "recall": 0.3,
+    "consolidation": 0.1,
     "teacher": 0.6,
     "fade": 0.95,
     "delay": 0,
@@ -58,6 +64,7 @@ def circuit(
     *,
     delays: int = 0,
     important: bool = True,
+    slow: bool = False,
 ) -> Circuit:
     random = np.random.default_rng([inputs, hidden, outputs])
     weight = random.uniform(0.0, 0.7, (inputs, hidden)).astype(np.float32)
@@ -67,6 +74,7 @@ def circuit(
         random.random(hidden, np.float32),
         random.random((hidden, outputs), np.float32),
         random.integers(0, delays + 1, inputs),
+        random.uniform(0.0, 0.7, weight.shape if slow else (0, 0)).astype(np.float32),
     )
 
 
@@ -80,7 +88,8 @@ def presented(
     """Present by the kernel, which changes `brain`; return spikes and scores."""
     spikes = np.zeros((len(images), brain.weight.shape[1]), np.int32)
     scores = np.zeros((len(images), brain.readout.shape[1]), np.float32)
-    present(brain, p, images, labels, np.random.default_rng(seed), learn, spikes, scores)
+    random = np.random.default_rng(seed)
+    present(brain, p, images, labels, random, learn, AGE, spikes, scores)
     return spikes, scores
 
 
@@ -107,6 +116,7 @@ def defined(
     w, m, theta, v = (part.astype(float) for part in brain[:4])
     (inputs, hidden), outputs = w.shape, v.shape[1]
     spikes, scores = np.zeros((len(arrivals), hidden)), np.zeros((len(arrivals), outputs))
+    kept, seen = brain.slow.astype(float), 0
     for n, raster in enumerate(arrivals):
         u, y, until, fires = np.zeros(hidden), np.zeros(hidden), np.zeros(hidden), np.zeros(hidden)
         x, z, potential = np.zeros(inputs), np.zeros(outputs), np.zeros(outputs)
@@ -145,7 +155,11 @@ def defined(
         if learn and p.normalized:
             sums = np.where(ever & (w.sum(0) > 0), w.sum(0), p.total)
             w = np.minimum(w * (p.total / sums), p.w_max)
-    return Circuit(w, m, theta, v, brain.delays), spikes, scores
+        if learn and p.consolidate_every and (AGE + n + 1) % p.consolidate_every == 0 and kept.size:
+            w, kept = w + p.recall * (kept - w), kept + p.consolidation * (w - kept)
+            m, seen = m * p.fading ** (n + 1 - seen), n + 1
+    m = m * p.fading ** (len(arrivals) - seen) if learn else m
+    return Circuit(w, m, theta, v, brain.delays, kept), spikes, scores
 
 
 def recorded(brain: Circuit, p: Physiology, images: Array, seed: int = 0) -> Array:
@@ -206,6 +220,14 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "one input": ({"inputs": 1}, {"threshold": 0.4, "theta_plus": 0.01, "total": 0.5}),
     "one of each": ({"inputs": 1, "hidden": 1, "outputs": 1}, {"threshold": 0.4, "total": 0.5}),
     "one step": ({}, {"steps": 1, "refractory": 0}),
+    "slow weights": ({"slow": True}, {"consolidate_every": 1}),
+    "slow weights, rarely": ({"slow": True}, {"consolidate_every": 4}),
+    "slow weights without importance": (
+        {"slow": True, "important": False},
+        {"consolidate_every": 2},
+    ),
+    "slow weights that are not used": ({"slow": True}, {}),
+    "consolidation without slow weights": ({}, {"consolidate_every": 1}),
 }
 INPUTS = {"poisson": {}, "latency": {"latency": True}, "in every step": {"rate": 1e9}}
 
@@ -235,6 +257,8 @@ def test_each_case_moves_what_it_compares(case: str) -> None:
     assert not brain.importance.size or np.abs(after.importance - brain.importance).max() > 0.1
     assert not brain.readout.size or np.abs(after.readout - brain.readout).max() > 0.01
     assert not brain.readout.size or scores.max() > 1
+    exchanged = brain.slow.size > 0 and p.consolidate_every > 0
+    assert not exchanged or np.abs(after.slow - brain.slow).max() > 0.01
 
 
 @pytest.mark.parametrize("important", [True, False])

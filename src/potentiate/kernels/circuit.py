@@ -9,6 +9,8 @@ One step is 1 ms. u is the membrane above rest; x and y are the traces of inputs
     pair     at a spike of the input    w <- max(w - a_minus y f, 0)
              at a spike of the neuron   w <- min(w + a_plus x f, w_max)
              f = 1 / (1 + protection m); importance m grows by `increment` x at a spike of the neuron
+    slow     after every `consolidate_every` presentations  w, s <- w + recall (s - w), s + consolidation (w - s);
+             then, and at the end, m fades by `fading` for each presentation since
     output   adds the weights v of the hidden spikes that arrive; fires and subtracts its threshold
     outstar  at a hidden spike  v <- v + rate (z - v), z the trace of the output: v comes to be the
              chance of that output when this neuron fires
@@ -27,7 +29,15 @@ import numpy as np
 from numba import njit
 
 from potentiate.kernels.events import latency_events, poisson_events
-from potentiate.kernels.projection import NEVER, depress, gather, normalize, potentiate
+from potentiate.kernels.projection import (
+    NEVER,
+    consolidate,
+    depress,
+    fade,
+    gather,
+    normalize,
+    potentiate,
+)
 
 
 class Physiology(NamedTuple):
@@ -54,6 +64,10 @@ class Physiology(NamedTuple):
     normalized: bool
     protection: Any
     increment: Any
+    fading: Any
+    consolidate_every: int
+    recall: Any
+    consolidation: Any
     teacher: Any
     fade: Any
     delay: int
@@ -67,7 +81,7 @@ class Circuit(NamedTuple):
     """What learning changes, and the wiring; C-contiguous arrays, float32 but for the delays.
 
     Shapes: weight [inputs, hidden]; importance the same or [0, 0]; theta [hidden];
-    readout [hidden, outputs]; delays [inputs] in steps.
+    readout [hidden, outputs]; delays [inputs] in steps; slow as the weight or [0, 0].
     """
 
     weight: Any
@@ -75,6 +89,7 @@ class Circuit(NamedTuple):
     theta: Any
     readout: Any
     delays: Any
+    slow: Any
 
 
 @njit(cache=True, nogil=True)
@@ -137,7 +152,7 @@ def respond(readout, ring, potential, trace, score, now, n, t, label, teacher, l
 
 
 @njit(cache=True, nogil=True)
-def present(circuit, p, images, labels, rng, learn, spikes, scores):
+def present(circuit, p, images, labels, rng, learn, age, spikes, scores):
     """Present `images` one after another; with `learn`, learn from each.
 
     Args:
@@ -147,6 +162,7 @@ def present(circuit, p, images, labels, rng, learn, spikes, scores):
         labels: int64 [n]; -1 has no teacher.
         rng: A NumPy generator; read for Poisson spikes only.
         learn: Whether weights, thresholds and importance change.
+        age: Presentations that were learned from before; says when consolidation is due.
         spikes: int32 [n, hidden] of zeros; how often each neuron fires is added.
         scores: float32 [n, outputs] of zeros; output spikes, and the rest on the membrane in units of
             the threshold, are added.
@@ -154,10 +170,10 @@ def present(circuit, p, images, labels, rng, learn, spikes, scores):
     Cost: a step of S arriving spikes reads S rows and a few vectors of `hidden`; what learns follows
     the spikes.
     """
-    weight, importance, theta, readout, delays = circuit
+    weight, importance, theta, readout, delays, slow = circuit
     inputs, hidden = weight.shape
     outputs, steps = readout.shape[1], p.steps
-    zero = np.float32(0.0)
+    zero, since = np.float32(0.0), 0
     arriving = np.empty((steps, inputs), np.int32)
     count, active = np.zeros(steps, np.int32), np.empty(inputs, np.int32)
     sources, neurons = np.arange(inputs).astype(np.int32), np.arange(hidden).astype(np.int32)
@@ -247,3 +263,11 @@ def present(circuit, p, images, labels, rng, learn, spikes, scores):
             normalize(weight, fired, n_fired, p.total, p.w_max, change)
         for f in range(n_fired):
             fired_at[fired[f]] = NEVER
+        since += 1
+        due = slow.size > 0 and p.consolidate_every > 0 and (age + s + 1) % p.consolidate_every == 0
+        if learn and due:
+            consolidate(weight, slow, p.recall, p.consolidation)
+            fade(importance, p.fading**since)
+            since = 0
+    if learn and since:
+        fade(importance, p.fading**since)

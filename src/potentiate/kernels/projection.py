@@ -61,6 +61,24 @@ def potentiate(weight, importance, now, n_now, rows, n, fired_in, powers, t, p):
 
 
 @njit(cache=True, nogil=True)
+def consolidate(weight, slow, recall, rate):
+    """Draw the weights back towards the slow ones, and the slow ones after the weights."""
+    for i in range(weight.shape[0]):
+        for j in range(weight.shape[1]):
+            fast, kept = weight[i, j], slow[i, j]
+            weight[i, j] = fast + recall * (kept - fast)
+            slow[i, j] = kept + rate * (fast - kept)
+
+
+@njit(cache=True, nogil=True)
+def fade(importance, factor):
+    """Multiply every importance by `factor`."""
+    for i in range(importance.shape[0]):
+        for j in range(importance.shape[1]):
+            importance[i, j] *= factor
+
+
+@njit(cache=True, nogil=True)
 def normalize(weight, columns, n, total, w_max, factor):
     """Scale `n` columns to the sum `total`, no weight beyond `w_max`; a column of zeros stays.
 

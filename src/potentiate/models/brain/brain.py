@@ -118,7 +118,7 @@ class Brain(nn.Module):
         for rows in self._stretches(len(encoded)):
             self._learn(encoded[rows], named[rows], spikes[rows], scores[rows], teacher)
             self.age += rows.stop - rows.start
-            self._settle(rows.stop - rows.start)
+            self._settle()
         return Response(torch.from_numpy(spikes), torch.from_numpy(scores))
 
     def respond(self, patterns: Tensor, *, seed: int = 0) -> Response:
@@ -217,7 +217,7 @@ class Brain(nn.Module):
         """Return what the kernel changes, as views of the buffers."""
         from potentiate.kernels.circuit import Circuit
 
-        names = ("weight", "importance", "theta", "readout", "delays")
+        names = ("weight", "importance", "theta", "readout", "delays", "slow")
         return Circuit(*(cast("Tensor", getattr(self, name)).numpy() for name in names))
 
     def _present(
@@ -230,7 +230,9 @@ class Brain(nn.Module):
         scores: Floats,
         *,
         teacher: float | None = None,
+        ahead: int = 0,
     ) -> None:
+        """Run the kernel; a `teacher` means learning, by presentations that come `ahead` after `age`."""
         from potentiate.kernels import circuit as kernel
 
         constants = physiology(
@@ -241,8 +243,9 @@ class Brain(nn.Module):
             teacher=(teacher or 0.0) * float(self.urge),
             amplitude=self._amplitude(),
         )
+        age = int(self.age) + ahead
         cast("Any", kernel).present(
-            circuit, constants, patterns, labels, random, teacher is not None, spikes, scores
+            circuit, constants, patterns, labels, random, teacher is not None, age, spikes, scores
         )
 
     def _amplitude(self) -> float:
@@ -254,7 +257,6 @@ class Brain(nn.Module):
         """Cut `n` presentations where something is due that happens every so many of them."""
         rule = self.plasticity
         due = [rule.normalize_every] if rule.normalize_every > 1 and self.anatomy.total else []
-        due += [rule.consolidate_every] if rule.consolidation else []
         due += [rule.decay_every] if rule.decay < 1.0 else []
         start, age = 0, int(self.age)
         while start < n:
@@ -281,24 +283,17 @@ class Brain(nn.Module):
         def shard(k: int, copy: Circuit) -> None:
             rows = slice(k * len(patterns) // shards, (k + 1) * len(patterns) // shards)
             parts = patterns[rows], labels[rows], randoms[k], spikes[rows], scores[rows]
-            self._present(copy, *parts, teacher=teacher)
+            self._present(copy, *parts, teacher=teacher, ahead=rows.start)
 
         learn_in_shards(self.circuit(), shards, shard, self.anatomy.w_max)
         if self.plasticity.normalize_every == 1:
             self.weight.copy_(self._normalized(self.weight))
 
-    def _settle(self, presented: int) -> None:
-        """Do what is due after some presentations: normalization, consolidation, fading importance."""
-        rule, age = self.plasticity, int(self.age)
-        if rule.normalize_every > 1 and age % rule.normalize_every == 0:
+    def _settle(self) -> None:
+        """Normalize, where that is due."""
+        every = self.plasticity.normalize_every
+        if every > 1 and int(self.age) % every == 0:
             self.weight.copy_(self._normalized(self.weight))
-        if rule.consolidation and age % rule.consolidate_every == 0:
-            times = rule.consolidate_every
-            before = self.weight.clone()
-            self.weight.lerp_(self.slow, 1.0 - (1.0 - rule.recall) ** times)
-            self.slow.lerp_(before, 1.0 - (1.0 - rule.consolidation) ** times)
-        if self.importance.numel():
-            self.importance.mul_(float(np.exp(-presented / rule.tau_importance)))
 
 
 def _uniform(seed: int, shape: tuple[int, int]) -> Floats:

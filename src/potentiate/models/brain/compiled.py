@@ -19,6 +19,7 @@ cast("Any", circuit).present(
     np.zeros(0, np.int64),
     np.random.default_rng(0),
     False,
+    0,
     np.zeros((0, 1), np.int32),
     np.zeros((0, 1), np.float32),
 )
