@@ -12,7 +12,14 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from potentiate.errors import Refused
-from potentiate.measure import Clock, Energy, count_flops, device_memory, energy
+from potentiate.measure import (
+    Clock,
+    Energy,
+    children_memory,
+    count_flops,
+    device_memory,
+    energy,
+)
 from potentiate.measure import clock as clock_module
 from potentiate.measure import energy as _  # noqa: F401 - the function shadows its module
 
@@ -119,6 +126,22 @@ def test_peak_memory_sees_what_was_held_and_given_back():
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=_path()
     )
     assert 60 << 20 < int(shown.stdout) < 72 << 20
+
+
+def test_what_processes_of_a_run_hold_is_counted():
+    script = (
+        "import sys; block = bytearray(64 << 20); block[::4096] = b'x' * len(block[::4096])\n"
+        "print('ready', flush=True); sys.stdin.read()"
+    )
+    before = children_memory()
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        assert 64 << 20 < children_memory() - before < 96 << 20
+        child.communicate()
+    assert children_memory() == before
 
 
 def test_peak_memory_of_a_child_is_not_that_of_its_parent():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import closing
 from dataclasses import replace
 
@@ -103,6 +104,27 @@ def begun(folder, asked, world=None):
         made, _ = open_study(asked, evidence)
         evidence(request(made, "noise", BASELINE, ()))
     return made
+
+
+def test_what_is_not_counted_cannot_be_saved(tmp_path):
+    asked = Declaration("cnn/digits", objective="greenest")
+    with (
+        closing(Ledger(tmp_path, World(counter=False))) as ledger,
+        pytest.raises(Refused, match=r"needs an energy counter.*\(no counter\)"),
+    ):
+        open_study(asked, ledger)
+
+
+def test_a_study_from_before_an_option_existed_goes_on(tmp_path):
+    with closing(Ledger(tmp_path, World())) as ledger:
+        first, _ = open_study(Declaration("cnn/digits"), ledger)
+    path = tmp_path / "evidence.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    del next(line for line in lines if line["kind"] == "declaration")["objective"]
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    with closing(Ledger(tmp_path, World())) as ledger:
+        again, _ = open_study(Declaration("cnn/digits"), ledger)
+    assert again == first
 
 
 def test_another_question_in_the_same_folder_is_refused(tmp_path):

@@ -46,6 +46,7 @@ class World:
     runs: int = 0
     sound: bool = True
     checked: str = "repeats"
+    counter: bool = True
     validation: int = 5_000
 
     def __post_init__(self) -> None:
@@ -103,7 +104,10 @@ class World:
             weights="w",
             sizes={"train": 10_000, "validation": self.validation, "test": 10_000},
             wall=startup + done * step + 0.2,
-            cpu_seconds=(startup + done * step + 0.2) * math.prod(e.power for e in effects),
+            energy=(startup + done * step + 0.2) * 50.0 * math.prod(e.power for e in effects)
+            if self.counter
+            else None,
+            energy_reason="" if self.counter else "no counter",
             when=f"2026-01-01T{self.runs // 3600 % 24:02}:{self.runs // 60 % 60:02}:{self.runs % 60:02}Z",
         )
 

@@ -17,9 +17,18 @@ from typing import Any
 from potentiate.measure.clock import Clock
 from potentiate.measure.costs import Flops
 from potentiate.measure.energy import Energy, energy
-from potentiate.measure.memory import device_memory, peak_memory
+from potentiate.measure.memory import children_memory, device_memory, peak_memory
 
-__all__ = ["Clock", "Energy", "Flops", "count_flops", "device_memory", "energy", "peak_memory"]
+__all__ = [
+    "Clock",
+    "Energy",
+    "Flops",
+    "children_memory",
+    "count_flops",
+    "device_memory",
+    "energy",
+    "peak_memory",
+]
 
 
 def count_flops(fn: Callable[[], Any]) -> Flops:

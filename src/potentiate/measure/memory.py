@@ -22,6 +22,25 @@ def peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
+def children_memory() -> int:
+    """Return the bytes that only processes started by this one hold now; what they share is its own.
+
+    Cost: on Linux some 20 microseconds without children, else a millisecond or two for each.
+    """
+    lists = list(Path("/proc/self/task").glob("*/children"))
+    if lists and not any(path.read_text().strip() for path in lists):
+        return 0
+    import psutil
+
+    total = 0
+    for child in psutil.Process().children(recursive=True):
+        try:
+            total += child.memory_full_info().uss
+        except psutil.Error:  # it ended meanwhile
+            continue
+    return total
+
+
 def device_memory(device: Any) -> dict[str, int] | None:
     """Return the peak memory on a CUDA device in bytes, None for any other device.
 

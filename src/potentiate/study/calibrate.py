@@ -7,12 +7,19 @@ import statistics
 from collections.abc import Sequence
 from datetime import datetime
 
+from scipy.special import chdtri
+
 from potentiate.errors import Refused
 from potentiate.study.blocks import BASELINE, Ask, Block, run_blocks, time_ratios
 from potentiate.study.findings import Noise
 from potentiate.study.plan import Plan
 from potentiate.study.record import Record
-from potentiate.study.statistics import minimum_detectable_effect, pairs_needed, ratio_interval
+from potentiate.study.statistics import (
+    look_alpha,
+    minimum_detectable_effect,
+    pairs_needed,
+    ratio_interval,
+)
 
 AGAIN = "baseline again"
 ORDER_LIMIT = 0.01
@@ -54,19 +61,34 @@ def _noise(plan: Plan, ask: Ask, phase: str, *, warmed: bool) -> Noise:
     )
 
 
-def looks_for(plan: Plan, noise: Noise) -> tuple[int, ...]:
-    """The looks at the confirmation that this noise makes worth having: pairs beyond them show nothing more.
+def looks_for(plan: Plan, noise: Noise, finalists: int = 1) -> tuple[int, ...]:
+    """The looks at the confirmation that this noise makes worth having: pairs beyond them show little more.
 
-    Enough pairs are those that with a chance of 80 % show the smallest speed-up that matters, and a
-    quality that truly is equal, at the spread of time and quality that the baseline itself has.
+    Enough pairs are those by which either part of the claim, the smallest speed-up that matters and a
+    quality that truly is equal, shows with a chance of 80 % at the level of the planned looks. The
+    spreads are those of the baseline, at the upper end of what so few runs say of them (80 %).
     """
-    effects = [(math.log1p(plan.smallest), noise.log_sd)]
+    level = look_alpha(plan.confirm_looks, plan.alpha / max(1, finalists))
+    effects = [(math.log1p(plan.smallest), _at_most(noise.log_sd, len(noise.ratios)))]
     if noise.quality_sd is not None:
-        effects.append((plan.margin, math.sqrt(2.0) * noise.quality_sd))
-    enough = max(pairs_needed(max(0.1, size / sd)) if sd > 0.0 else 0 for size, sd in effects)
+        example = (
+            0.5 / max(1, plan.sizes.get("validation", 0)) if plan.metric == "accuracy" else 0.0
+        )
+        spread = _at_most(max(noise.quality_sd, example), noise.quality_runs)
+        effects.append((plan.margin, math.sqrt(2.0) * spread))
+    enough = max(
+        pairs_needed(max(0.1, size / sd), alpha=level) if sd > 0.0 else 0 for size, sd in effects
+    )
     enough = min(max(enough, FEWEST), MOST)
     later = [look for look in plan.confirm_looks if look >= enough]
     return tuple(look for look in plan.confirm_looks if not later or look <= later[0])
+
+
+def _at_most(sd: float, runs: int) -> float:
+    """The 80 % upper bound of a standard deviation that `runs` values gave (chi-square)."""
+    if runs < 2:
+        return math.inf
+    return sd * math.sqrt((runs - 1) / float(chdtri(runs - 1, 0.8)))
 
 
 def _order_effect(blocks: Sequence[Block]) -> float:

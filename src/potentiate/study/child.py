@@ -22,7 +22,14 @@ from potentiate.engine import train
 from potentiate.errors import NotApplicable, Refused
 from potentiate.events import Finished, Started, Stepped
 from potentiate.machine import throttled_seconds
-from potentiate.measure import Clock, count_flops, device_memory, energy, peak_memory
+from potentiate.measure import (
+    Clock,
+    children_memory,
+    count_flops,
+    device_memory,
+    energy,
+    peak_memory,
+)
 from potentiate.models.reference import find
 from potentiate.study.record import Record, Request, request_from_json, to_json
 from potentiate.study.sanity import check
@@ -34,6 +41,8 @@ from potentiate.workload import Workload
 
 PROFILE_STEPS = 20
 TRACE_STEPS = 50
+LOOK = 0.1
+"""Seconds between two looks at the memory of processes that a run has started."""
 
 
 def answer(request: Request) -> Record:
@@ -51,8 +60,8 @@ def answer(request: Request) -> Record:
     return replace(
         record,
         wall=time.perf_counter() - start,
-        peak_memory=peak_memory(),
-        cpu_seconds=time.process_time(),
+        peak_memory=peak_memory() + record.peak_memory,
+        cpu_seconds=sum(os.times()[:4]),  # with those of loader workers
         load=os.getloadavg()[0],
         graphs=_graphs(),
         throttled=throttled_seconds() - held,
@@ -75,15 +84,21 @@ def _prepare(request: Request) -> tuple[Workload, list[Technique]]:
 
 @dataclass
 class _Watch:
-    """Durations of steps, between the end of one and the end of the next."""
+    """Durations of steps, between the end of one and the end of the next; memory of loader workers."""
 
     steps: list[float] = field(default_factory=list[float])
     last: float = 0.0
+    children: int = 0
+    looked: float = -math.inf
 
     def __call__(self, event: Any) -> None:
         now = time.perf_counter()
         if isinstance(event, Stepped):
             self.steps.append(now - self.last)
+            if now - self.looked > LOOK:
+                self.looked = now
+                self.children = max(self.children, children_memory())
+                now = time.perf_counter()
         self.last = now
 
     @property
@@ -145,6 +160,7 @@ def _record(request: Request, training: Training, end: Finished, watch: _Watch) 
         validation=last,
         history=history,
         test=None if end.test is None else dict(end.test),
+        peak_memory=watch.children,
         device_memory=device_memory(training.device),
         sizes=dict(run.sizes),
         precision=str(getattr(run.step, "autocast", None) or "as the weights"),

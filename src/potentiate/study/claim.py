@@ -5,7 +5,7 @@ from __future__ import annotations
 from potentiate.study import numbers
 from potentiate.study.findings import ArmResult, Findings
 from potentiate.study.interval import Interval
-from potentiate.study.objective import SAVES
+from potentiate.study.objective import COSTS, SAVES
 from potentiate.study.plan import Plan
 from potentiate.study.verdict import Verdict, speedup
 
@@ -18,13 +18,15 @@ def claim(findings: Findings) -> str:
     if plan.mode == "baseline-only":
         return "The baseline was measured; nothing was compared with it."
     if best is None or best.saved is None:
-        return "No difference was confirmed: keep the baseline."
+        return f"Nothing was confirmed to save {COSTS[plan.objective]}: keep the baseline."
     text = _gain(plan, speedup(best.saved))
     if best.judgement.quality is not None:
         text += f" at {plan.metric} not worse by {numbers.margin(plan.margin, plan.metric)}"
     if plan.objective != "fastest" and best.judgement.time is not None:
         time = speedup(best.judgement.time)
         text += f", at {time.estimate:.2f}x the speed ({time.low:.2f} to {time.high:.2f})"
+        if best.memory_ratio is not None:
+            text += f" and {best.memory_ratio:.2f}x the peak memory"
     if best.arm == findings.control:
         return f"{text}: simply training shorter is what pays here."
     return f"{text}{_against_control(findings, best)}; confirmed on {best.runs} fresh seeds."
@@ -33,7 +35,7 @@ def claim(findings: Findings) -> str:
 def _against_control(findings: Findings, best: ArmResult) -> str:
     plan, versus = findings.plan, best.versus_control
     if versus is None:
-        lost = best.evidence == "semantics"
+        lost = best.evidence == "semantics" and plan.objective != "smallest"
         return "; training shorter did not keep the quality" if lost else ""
     if versus.high < 1.0:
         doubt = "" if control_is_proven(findings) else ", which is not proven to keep the quality"

@@ -100,13 +100,19 @@ def confirm(
                 f"the claim was looked at after {look} seeds, not {plan.confirm_looks[-1]}"
             )
             break
-    claimed = [row for row in found.rows if _holds(row, found.control, own)]
+    claimed = [row for row in found.rows if _holds(plan, row, found.control, own)]
     found.best = min(claimed, key=lambda row: _cost(plan, row), default=None)
     return found
 
 
 def _cost(plan: Plan, row: ArmResult) -> float:
     return row.saved.estimate if row.saved and plan.objective != "fastest" else row.seconds
+
+
+def _buys_one_with_the_other(plan: Plan, row: ArmResult) -> bool:
+    """Whether time or memory is worse than the baseline's, for the sake of the other."""
+    dearer = row.memory_ratio is None or row.memory_ratio > 1.0 + plan.smallest
+    return dearer or row.judgement.verdict is Verdict.SLOWER
 
 
 def _claimed(row: ArmResult) -> Verdict:
@@ -206,7 +212,10 @@ def _waiting(
         Verdict.EQUAL,
     )
     rows = {row.arm: row for row in found.rows}
-    still = [arm for arm in waiting if arm in rows and _claimed(rows[arm]) not in answered]
+    verdicts = {
+        arm: _claimed(row) if arm in own else row.judgement.verdict for arm, row in rows.items()
+    }
+    still = [arm for arm in waiting if arm in rows and verdicts[arm] not in answered]
     still += [arm for arm in own if arm in waiting and _beaten_by_control(rows[arm])]
     if not still:
         return []
@@ -224,17 +233,19 @@ def _beaten_by_control(row: ArmResult) -> bool:
 def _versus(
     plan: Plan, control: str | None, blocks: Sequence[Block], arm: str, alpha: float
 ) -> Interval | None:
-    if control is None or arm == control:
-        return None
+    if control is None or arm == control or plan.objective == "smallest":
+        return None  # a shorter schedule needs as much memory
     ratios = cost_ratios(plan.objective, [b for b in blocks if control in b], arm, control)
     return ratio_interval(ratios, 2.0 * alpha) if ratios else None
 
 
-def _holds(row: ArmResult, control: str | None, own: Collection[str]) -> bool:
+def _holds(plan: Plan, row: ArmResult, control: str | None, own: Collection[str]) -> bool:
     """Whether a row may be recommended: proven, and not beaten by training less.
 
     The control that counts may itself be recommended: then training shorter is what pays.
     """
     if _claimed(row) is not Verdict.FASTER_EQUAL:
+        return False
+    if plan.objective == "balanced" and _buys_one_with_the_other(plan, row):
         return False
     return not _beaten_by_control(row) if row.arm in own else row.arm == control

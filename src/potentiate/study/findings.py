@@ -24,6 +24,7 @@ class Noise:
         drift: Relative change of time per hour of study.
         smallest_effect: Ratio that the planned number of blocks can still tell from 1.
         quality_sd: Standard deviation of full baseline runs' quality over seeds; None before they ran.
+        quality_runs: How many those were.
         warmed: Whether a discarded run opens each block, because the order mattered.
     """
 
@@ -34,6 +35,7 @@ class Noise:
     drift: float
     smallest_effect: float
     quality_sd: float | None = None
+    quality_runs: int = 0
     warmed: bool = False
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
 
 from potentiate.study.blocks import BASELINE, Block
 from potentiate.study.plan import Objective
@@ -14,7 +13,7 @@ SAVES: dict[Objective, str] = {
     "fastest": "faster",
     "smallest": "smaller in peak memory",
     "greenest": "greener in energy",
-    "balanced": "cheaper in time and memory",
+    "balanced": "cheaper in the mean of time and memory",
 }
 """How a saving is told: 1.3x faster."""
 
@@ -22,7 +21,7 @@ COSTS: dict[Objective, str] = {
     "fastest": "time",
     "smallest": "peak memory",
     "greenest": "energy",
-    "balanced": "time and memory",
+    "balanced": "the mean of time and memory",
 }
 """What falls."""
 
@@ -30,36 +29,23 @@ COSTS: dict[Objective, str] = {
 def cost_ratios(
     objective: Objective, blocks: Sequence[Block], arm: str, base: str = BASELINE
 ) -> list[float]:
-    """Cost of `arm` over that of `base`, block by block; a failed run is infinite."""
-    pairs = [(block[arm], block[base]) for block in blocks if block[base].status == "ok"]
-    return [cost_ratio(objective, mine, other) for mine, other in pairs]
+    """Cost of `arm` over that of `base`, block by block; a run that failed or was not measured is infinite."""
+    pairs = [(cost(objective, b[arm]), cost(objective, b[base])) for b in blocks]
+    return [mine / other for mine, other in pairs if other < math.inf]
 
 
-def cost_ratio(objective: Objective, mine: Record, base: Record) -> float:
-    """Cost of a run over that of another one, which ended well.
+def cost(objective: Objective, record: Record) -> float:
+    """Return what a run costs, above 0; infinite if it failed or the cost was not measured.
 
-    fastest: total time. smallest: peak memory. greenest: energy, which is mean power times total time;
-    where no counter is readable, the processor seconds stand in for it.
-    balanced: the geometric mean of time and memory.
+    fastest: total seconds. smallest: bytes at the peak, loader workers included. greenest: joules, mean
+    power times total time. balanced: the geometric mean of seconds and bytes.
     """
-    if mine.status != "ok":
-        return math.inf
-    time, memory = mine.total / base.total, mine.memory / max(1, base.memory)
-    match objective:
-        case "fastest":
-            return time
-        case "smallest":
-            return memory
-        case "greenest":
-            return time * _power_ratio(mine, base)
-        case "balanced":
-            return math.sqrt(time * memory)
-
-
-def _power_ratio(mine: Record, base: Record) -> float:
-    kind: Literal["energy", "cpu_seconds"] = "cpu_seconds"
-    if mine.energy is not None and base.energy is not None:
-        kind = "energy"
-    spent = [float(getattr(record, kind) or 0.0) for record in (mine, base)]
-    times = [max(1e-9, record.wall - record.overhead) for record in (mine, base)]
-    return (spent[0] / times[0]) / (spent[1] / times[1]) if all(spent) else 1.0
+    seconds, memory = record.total, float(record.memory) or math.inf
+    energy = (record.energy or math.inf) / max(1e-9, record.wall - record.overhead) * seconds
+    costs: dict[Objective, float] = {
+        "fastest": seconds,
+        "smallest": memory,
+        "greenest": energy,
+        "balanced": math.sqrt(seconds * memory),
+    }
+    return costs[objective] if record.status == "ok" else math.inf

@@ -65,6 +65,8 @@ def open_study(
     if _nothing_counts(ledger, asked):
         ledger.restart()
     before = ledger.fact("declaration")
+    if before is not None:  # what was asked before an option existed had its default
+        before = {**_plain(asdict(Declaration(""))), **before}
     if before is not None and before != asked:
         changed = [_change(key, before.get(key), asked[key]) for key in asked]
         raise Refused(
@@ -88,6 +90,7 @@ def open_study(
     pilot = ledger(_pilot_request(declaration))
     if pilot.status != "ok":
         raise Refused(f"the baseline of '{workload.name}' does not run: {pilot.reason}")
+    _check_objective(declaration, pilot)
     standard = _standard_margin(workload, pilot, ledger) if declaration.margin is None else 0.0
     plan = fitted(_plan(declaration, workload, pilot, standard), pilot)
     ledger.append(plan_to_json(plan))
@@ -100,6 +103,15 @@ def _check_threads(threads: int | None) -> None:
         raise Refused(
             f"--threads {threads} is more than the {usable_cores()} cores of this machine, where threads would "
             "wait for each other; choose fewer"
+        )
+
+
+def _check_objective(declaration: Declaration, pilot: Record) -> None:
+    if declaration.objective == "greenest" and not pilot.energy:
+        why = pilot.energy_reason or "its counter stands still"
+        raise Refused(
+            f"--objective greenest needs an energy counter, and none can be read here ({why}); choose "
+            "fastest, smallest or balanced, or a machine that counts"
         )
 
 

@@ -76,7 +76,7 @@ def _steps(plan: Plan, pilot: Record, ask: Ask, findings: Findings) -> None:
     finalists = {
         techniques: _evidence(plan, singles, techniques) for techniques in search.finalists
     }
-    looks = looks_for(plan, findings.noise)
+    looks = looks_for(plan, findings.noise, len(search.finalists))
     if looks != plan.confirm_looks:
         findings.notes.append(
             f"the noise seen asks for no more than {looks[-1]} pairs of a confirmation"
@@ -132,7 +132,8 @@ def _baseline_only(plan: Plan, ask: Ask, findings: Findings) -> None:
 
 def _with_quality_sd(plan: Plan, noise: Noise, records: list[Record]) -> Noise:
     values = [quality(plan, record) for record in records if record.status == "ok"]
-    return replace(noise, quality_sd=statistics.stdev(values) if len(values) > 1 else None)
+    sd = statistics.stdev(values) if len(values) > 1 else None
+    return replace(noise, quality_sd=sd, quality_runs=len(values))
 
 
 def _proven(plan: Plan, singles: Singles) -> list[tuple[str, ...]]:

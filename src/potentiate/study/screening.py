@@ -18,7 +18,7 @@ from potentiate.study.design import (
     full_factorial,
     plackett_burman_12,
 )
-from potentiate.study.objective import cost_ratio
+from potentiate.study.objective import cost
 from potentiate.study.plan import Candidate, Plan
 from potentiate.study.search import Search, label, saving
 from potentiate.study.singles import Singles, short_steps
@@ -84,9 +84,9 @@ def _measured(
                 plan, f"screen {index}", label(specs), specs, block=block, max_steps=steps
             )
             record = ask(asked)
-            if record.status == "ok":
+            if (price := cost(plan.objective, record)) < math.inf:
                 rows.append(design[index])
-                logs.append(math.log(cost_ratio(plan.objective, record, singles.probes[BASELINE])))
+                logs.append(math.log(price))
     return np.array(rows, dtype=np.int64).reshape(-1, len(factors)), logs
 
 

@@ -19,7 +19,7 @@ from potentiate.study.blocks import (
     run_blocks,
     time_ratios,
 )
-from potentiate.study.objective import cost_ratios
+from potentiate.study.objective import COSTS, cost_ratios
 from potentiate.study.plan import Candidate, Plan
 from potentiate.study.record import Record
 from potentiate.study.statistics import (
@@ -145,8 +145,10 @@ def time_arms(plan: Plan, ask: Ask, singles: Singles, *, warmed: bool) -> None:
             with_quality=False,
             with_memory=exact,  # for the others a saving counts only once quality is proven
         )
-        if exact or _hopeless(plan, singles.timing, arm, judgement):
+        if exact:
             singles.decided[arm] = judgement
+        elif _hopeless(plan, singles.timing, arm, judgement):
+            singles.decided[arm] = _not_pursued(plan, judgement)
 
 
 def _hopeless(plan: Plan, blocks: Sequence[Block], arm: str, judgement: Judgement) -> bool:
@@ -155,6 +157,17 @@ def _hopeless(plan: Plan, blocks: Sequence[Block], arm: str, judgement: Judgemen
     if plan.objective != "fastest":
         cost = ratio_interval(cost_ratios(plan.objective, blocks, arm), 2.0 * plan.alpha)
     return cost is not None and cost.low > HOPELESS
+
+
+def _not_pursued(plan: Plan, judgement: Judgement) -> Judgement:
+    """Without a proof of quality nothing is "equal": it saves time, which is not what is to be saved."""
+    if judgement.verdict is not Verdict.FASTER_EQUAL:
+        return judgement
+    reason = (
+        f"{judgement.reason.partition(';')[0]}; it saves no {COSTS[plan.objective]}, so its quality was "
+        "not measured."
+    )
+    return replace(judgement, verdict=Verdict.FASTER_QUALITY_UNPROVEN, reason=reason)
 
 
 def prove_quality(plan: Plan, ask: Ask, singles: Singles, *, warmed: bool) -> None:
@@ -171,7 +184,11 @@ def prove_quality(plan: Plan, ask: Ask, singles: Singles, *, warmed: bool) -> No
             blocks = [block for block in singles.quality if arm in block]
             judgement = _judge(plan, blocks, arm, alpha, with_quality=True)
             singles.decided[arm] = judgement
-            if not _settled(plan, judgement, blocks, arm, alpha, looks[-1]):
+            claim = judgement
+            if plan.objective != "fastest":
+                ratios = cost_ratios(plan.objective, blocks, arm)
+                claim = _judge(plan, blocks, arm, alpha, with_quality=True, ratios=ratios)
+            if not _settled(plan, claim, blocks, arm, alpha, looks[-1]):
                 still.append(arm)
         waiting = still
         coming = [number for number in looks if number > look]
@@ -224,9 +241,11 @@ def _judge(
     *,
     with_quality: bool,
     with_memory: bool = True,
+    ratios: Sequence[float] | None = None,
 ) -> Judgement:
+    """Judge an arm by its times, or by `ratios` of another cost."""
     return judge(
-        time_ratios(blocks, arm),
+        time_ratios(blocks, arm) if ratios is None else ratios,
         differences(plan, blocks, arm) if with_quality else None,
         margin=plan.margin,
         alpha_time=alpha,
@@ -247,12 +266,14 @@ def resolution(plan: Plan, part: str) -> float:
 def _settled(
     plan: Plan, judgement: Judgement, blocks: Sequence[Block], arm: str, alpha: float, final: int
 ) -> bool:
-    decided = [Verdict.FASTER_EQUAL, Verdict.FASTER_WORSE, Verdict.FAILED]
-    if judgement.verdict in decided or len(blocks) >= final:
+    if judgement.verdict in (
+        Verdict.FASTER_EQUAL,
+        Verdict.FASTER_WORSE,
+        Verdict.SLOWER,
+        Verdict.FAILED,
+    ):
         return True
-    if plan.objective == "fastest" and judgement.verdict is Verdict.SLOWER:
-        return True
-    if _hopeless(plan, blocks, arm, judgement):
+    if len(blocks) >= final or _hopeless(plan, blocks, arm, judgement):
         return True
     chance = conditional_power(differences(plan, blocks, arm), final, alpha, -plan.margin)
     return chance < FUTILE
