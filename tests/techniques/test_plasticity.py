@@ -111,8 +111,8 @@ def test_shorter_presentations_spike_less_often():
         (EventDrivenUpdates(), {"event_driven": True}, "already"),
         (BatchedPresentation(), {"shards": 2}, "in 2 parts already"),
         (BatchedPresentation(21), {}, "a batch of 20 has no 21 parts"),
-        (BatchedPresentation(6), {}, "due every 5 presentations"),
-        (BatchedPresentation(), {"consolidate_every": 1}, "due every 1 presentations"),
+        (BatchedPresentation(6), {"decay_every": 5}, "due every 5 presentations"),
+        (BatchedPresentation(), {"decay_every": 1}, "due every 1 presentations"),
     ],
 )
 def test_what_is_off_or_so_already_is_refused(technique, recipe, reason):

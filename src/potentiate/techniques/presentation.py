@@ -204,7 +204,6 @@ class BatchedPresentation(Technique):
         rule = plasticity_of(run, self.name)
         size = run.batches.size
         due = [rule.normalize_every] if rule.normalize_every > 1 else []
-        due += [rule.consolidate_every] if rule.consolidation else []
         due += [rule.decay_every] if rule.decay < 1.0 else []
         piece = min([size, *due])
         refuse(

@@ -273,15 +273,16 @@ def test_amplitudes_decay_to_a_tenth(small, abc, amplitudes):
     assert change(1000, 0.5) == pytest.approx(0.1 * change(0, 0.5), rel=0.01)
 
 
-def test_changes_of_shards_are_added(small, abc):
-    settings = {"code": "latency", "total": 0.0, "threshold": 4.0}
+@pytest.mark.parametrize("consolidating", [{}, {"consolidation": 0.02, "recall": 0.01}])
+def test_changes_of_shards_are_added(small, abc, consolidating):
+    settings = {"code": "latency", "total": 0.0, "threshold": 4.0, **consolidating}
     patterns, labels = abc[0][:41], abc[1][:41]
     together, one, other = small(shards=2, **settings), small(**settings), small(**settings)
     before = {name: buffer.clone() for name, buffer in together.named_buffers()}
     spikes = together.learn(patterns, labels).spikes
     halves = one.learn(patterns[:20], labels[:20]), other.learn(patterns[20:], labels[20:])
     assert torch.equal(spikes, torch.cat([half.spikes for half in halves]))
-    for name in ("weight", "theta", "readout"):
+    for name in ("weight", "theta", "readout", *(["slow"] if consolidating else [])):
         parts = [getattr(brain, name) - before[name] for brain in (one, other)]
         assert all(part.any() for part in parts)
         expected = (before[name] + sum(parts)).clamp(min=0.0)
