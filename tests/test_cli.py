@@ -514,3 +514,11 @@ def test_damaged_checkpoints_are_told(capsys, job):
     for folder in Path("run/checkpoints").glob("step-*"):
         (folder / "tensors.safetensors").write_bytes(b"")
     assert "are damaged" in refusal(capsys, "train", "--resume", "run")
+
+
+def test_all_kernels_are_compiled_ahead(capsys):
+    """Each entry runs its kernels, so an interface that moves breaks this and not a user's first training."""
+    from potentiate.cli.warm import KERNELS
+
+    text = spoken(capsys, "doctor", "--warm")
+    assert all(name in text for name in KERNELS)

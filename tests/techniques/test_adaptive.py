@@ -6,11 +6,15 @@ from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from potentiate import Workload
+from potentiate.data.batches import ResidentBatches
+from potentiate.engine import train
 from potentiate.errors import NotApplicable
+from potentiate.events import Stepped
 from potentiate.techniques import adaptive
-from potentiate.techniques.adaptive import AdaptiveBatch, available_memory
+from potentiate.techniques.adaptive import AdaptiveBatch, available_memory, check_steps
 from potentiate.techniques.batch import BatchSize
 from potentiate.techniques.reference import parse
 
@@ -132,7 +136,12 @@ def test_request_builds_the_same_run_in_the_child(large, child):
         ({0.5: 0.96, 1.0: 1.0, 2.0: 0.97}, 1.0),  # within what one seed tells apart
         ({0.5: 0.90, 1.0: 1.0, 2.0: 0.97}, 0.5),
         ({0.5: 0.90, 1.0: 1.0, 2.0: 0.80}, 2.0),
+        ({0.5: -1.04, 1.0: -1.0, 2.0: -0.9}, 1.0),
+        ({0.5: -1.06, 1.0: -1.0, 2.0: -0.9}, 0.5),
+        ({0.5: -0.9, 1.0: -1.0, 2.0: -0.9}, 1.0),  # both are worse
+        ({0.5: 0.0, 1.0: 0.0, 2.0: -1e-9}, 2.0),
         ({0.5: 1.2, 1.0: float("nan"), 2.0: float("nan")}, 0.5),
+        ({0.5: 1.2, 1.0: float("inf"), 2.0: -3.0}, 2.0),
         ({0.5: float("nan"), 1.0: float("nan"), 2.0: float("nan")}, 1.0),
     ],
 )
@@ -140,10 +149,37 @@ def test_a_rescaled_rate_is_checked_against_its_half_and_double(large, child, lo
     child.loss = lambda technique: losses[technique.lr_factor]
     found = AdaptiveBatch(limit=32).settle(large, "cpu")
     assert found == BatchSize(32, lr_factor=factor)
-    epoch = len(large.batches.resized(32))
-    assert sorted(child.rates) == [(0.5, epoch), (1.0, epoch), (2.0, epoch)]
+    steps = check_steps(large, 32)
+    assert sorted(child.rates) == [(0.5, steps), (1.0, steps), (2.0, steps)]
     assert found.apply(large).step.options["lr"] == pytest.approx(0.1 * 4 * factor)
     assert parse(found.spec) == found
+
+
+@pytest.mark.parametrize(
+    ("size", "epochs", "steps"),
+    [
+        (42, 50, 20),  # one batch is an epoch
+        (2, 50, 21),
+        (1, 50, 42),
+        (42, 4, 4),  # the whole schedule
+        (1, 0.1, 4),
+    ],
+)
+def test_the_check_is_an_epoch_of_at_least_20_steps_within_the_schedule(tiny, size, epochs, steps):
+    assert check_steps(tiny(epochs=epochs).build(0), size) == steps
+
+
+def test_the_check_is_at_most_100_steps(run):
+    rows = torch.arange(500)
+    batches = ResidentBatches((rows, rows), 1)
+    assert check_steps(run.edit(batches=batches), 2) == 100
+
+
+def test_the_check_asks_for_steps_that_the_engine_takes(tiny):
+    job = tiny(epochs=4, batch_size=21)
+    steps = check_steps(job.build(0), 42)
+    events = list(train(job, [BatchSize(42)], max_steps=steps, warmup=0, test=False))
+    assert sum(isinstance(event, Stepped) for event in events) == steps == 4
 
 
 def test_a_rate_that_no_rule_touched_is_not_checked(large, child):

@@ -7,8 +7,9 @@ import torch
 from torch.utils.data import Dataset, TensorDataset
 
 from potentiate.data.batches import LoaderBatches, ResidentBatches
-from potentiate.errors import NotApplicable
+from potentiate.errors import NotApplicable, Refused
 from potentiate.techniques.loading import DataLoading
+from potentiate.techniques.reference import parse
 
 
 @pytest.fixture
@@ -32,6 +33,38 @@ def test_what_changes(loaded):
     assert isinstance(DataLoading().apply(loaded).batches, ResidentBatches)
     made = DataLoading("workers", workers=3, pin=True).apply(loaded).batches
     assert (made.workers, made.pin) == (3, True)
+
+
+@pytest.mark.parametrize(
+    ("spec", "workers", "pin"),
+    [
+        ("data-loading:workers=4", 4, False),
+        ("data-loading:workers=2", 2, False),
+        ("data-loading:pin=True", 2, True),
+        ("data-loading:mode=workers", 2, False),
+        ("workers", 2, False),
+        ("workers:workers=3", 3, False),
+    ],
+)
+def test_workers_and_pin_imply_their_mode(loaded, spec, workers, pin):
+    technique = parse(spec)
+    made = technique.apply(loaded).batches
+    assert isinstance(made, LoaderBatches)
+    assert (made.workers, made.pin) == (workers, pin)
+    assert parse(technique.spec) == technique
+
+
+@pytest.mark.parametrize(
+    "spec", ["data-loading", "resident", "data-loading:workers=none,pin=False"]
+)
+def test_else_the_data_stays_in_memory(loaded, spec):
+    assert isinstance(parse(spec).apply(loaded).batches, ResidentBatches)
+
+
+@pytest.mark.parametrize("spec", ["resident:workers=2", "data-loading:mode=resident,pin=True"])
+def test_what_has_no_effect_on_resident_data_is_refused(spec):
+    with pytest.raises(Refused, match="leave them out, or state mode=workers"):
+        parse(spec)
 
 
 @pytest.mark.parametrize("mode", ["resident", "workers"])

@@ -152,8 +152,16 @@ def show(
 @app.command()
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+    warm: Annotated[
+        bool, typer.Option("--warm", help="Compile all kernels now, not at their first use.")
+    ] = False,
 ) -> None:
     """Look for what stands in the way of speed on this machine."""
+    if warm:
+        from potentiate.cli.warm import warm as compile_all
+
+        compile_all()
+        return
     from potentiate.cli.show import findings
 
     findings(as_json=as_json)

@@ -25,7 +25,7 @@ STEPS = 20
 GAIN = 1.02  # a larger batch must be faster by more than the noise of so few steps
 HEADROOM = 0.10
 CHECK_STEPS = 100
-CLEARLY = 0.95  # one seed tells losses apart that differ by more than this
+CLEARLY = 0.05  # one seed tells losses apart that differ by more than this share
 PATIENCE = 600.0  # seconds for one trial
 
 Answer = Mapping[str, Any]
@@ -43,8 +43,9 @@ class AdaptiveBatch(Technique):
         busy otherwise tomorrow: the size that was found is recorded, and resuming uses it.
     Cost: Each trial is a fresh process of 20 steps and an evaluation, counted as set-up. The winner is
         tried a second time and a tenth of the free memory is left alone. A learning rate that the rule
-        rescaled is compared with its half and its double for up to 100 steps each, and gives way to one
-        that leaves a validation loss clearly lower; so short a look favors rates that learn fast early.
+        rescaled is compared with its half and its double for an epoch of at least 20 and at most 100
+        steps each, or the schedule where that is shorter, and gives way to one whose validation loss is
+        lower by over 5 %; so short a look favors rates that learn fast early.
 
     Attributes:
         objective: "fastest" stops growing where throughput does, "largest" where memory does.
@@ -92,13 +93,15 @@ class AdaptiveBatch(Technique):
 
     def _factor(self, run: Run, found: BatchSize, device: str) -> float:
         """Return 1, or the half or double of the rescaled rate that learns clearly better."""
-        steps = min(CHECK_STEPS, len(run.batches.resized(found.size)))
+        steps = check_steps(run, found.size)
         losses = {
             factor: _loss(run, ask(_request(run, replace(found, lr_factor=factor), device, steps)))
             for factor in (1.0, 0.5, 2.0)
         }
         best = min(losses, key=losses.__getitem__)
-        return best if losses[best] < CLEARLY * losses[1.0] else 1.0
+        base = losses[1.0]
+        gap = CLEARLY * abs(base) if math.isfinite(base) else 0.0
+        return best if losses[best] < base - gap else 1.0
 
     def apply(self, run: Run) -> Run:
         """Return the run with the size that a search on the CPU finds; the engine settles before."""
@@ -172,6 +175,15 @@ def _foreseen(good: Sequence[Trial], size: int) -> float:
     before, last = good[-2:]
     slope = (last.peak - before.peak) / (last.size - before.size)
     return last.peak + max(0.0, slope) * (size - last.size)
+
+
+def check_steps(run: Run, size: int) -> int:
+    """Return the steps of a check of the rate: an epoch of batches of `size`, neither few nor many.
+
+    One batch may be an epoch, after which every rate looks alike; no schedule goes beyond its end.
+    """
+    resized = run.edit(batches=run.batches.resized(size))
+    return min(max(STEPS, len(resized.batches)), CHECK_STEPS, resized.steps)
 
 
 def _request(run: Run, technique: BatchSize, device: str, steps: int = STEPS) -> dict[str, Any]:

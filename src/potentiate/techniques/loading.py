@@ -14,6 +14,9 @@ from potentiate.errors import NotApplicable, Refused
 from potentiate.techniques.base import Evidence, Stage, Technique
 from potentiate.workload import Run
 
+WORKERS = 2
+"""Processes, where none are stated."""
+
 
 @dataclass(frozen=True)
 class DataLoading(Technique):
@@ -28,19 +31,31 @@ class DataLoading(Technique):
         readings (augmentation) cannot be kept and are refused.
 
     Attributes:
-        mode: "resident" keeps all data as tensors, "workers" reads it in processes.
-        workers: Processes, for mode=workers.
+        mode: "resident" keeps all data as tensors, "workers" reads it in processes; none: workers where
+            `workers` or `pin` is stated, else resident.
+        workers: Processes, for mode=workers; none: 2.
         pin: Page-locked memory, for mode=workers on a GPU.
     """
 
-    mode: Literal["resident", "workers"] = "resident"
-    workers: Annotated[int, Field(ge=1)] = 2
+    mode: Literal["resident", "workers"] | None = None
+    workers: Annotated[int, Field(ge=1)] | None = None
     pin: bool = False
 
     name: ClassVar[str] = "data-loading"
     stage: ClassVar[Stage] = Stage.DATA
     evidence: ClassVar[Evidence] = Evidence.EXACT
     speeds: ClassVar[tuple[str, ...]] = ("data",)
+
+    def __post_init__(self) -> None:
+        if self.mode == "resident" and self._by_workers:
+            raise Refused(
+                "data-loading: mode=resident loads no batches, so workers and pin have no effect; leave "
+                "them out, or state mode=workers"
+            )
+
+    @property
+    def _by_workers(self) -> bool:
+        return self.mode == "workers" or self.workers is not None or self.pin
 
     def unavailable(self, device: str) -> str | None:
         """Pinning is for copies to a GPU."""
@@ -53,8 +68,8 @@ class DataLoading(Technique):
         batches = run.batches
         if not isinstance(batches, LoaderBatches):
             raise NotApplicable("data-loading: the data is in memory already and nothing loads it")
-        if self.mode == "workers":
-            return run.edit(batches=replace(batches, workers=self.workers, pin=self.pin))
+        if self._by_workers:
+            return run.edit(batches=replace(batches, workers=self.workers or WORKERS, pin=self.pin))
         try:
             return run.edit(batches=resident(batches))
         except Refused as reason:
