@@ -56,10 +56,11 @@ def replay(folder: Path, ledger: Ledger, seed: int | None = None) -> Replay:
         expected["seconds"][0] <= spent <= expected["seconds"][1]
         and expected["quality"][0] <= quality <= expected["quality"][1]
     )
+    facts = fingerprint()
     result = Replay(
         when=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        machine=machine_line(fingerprint()),
-        version=__version__,
+        machine=machine_line(facts),
+        version=f"{__version__}, torch {facts['torch']['version']}, {facts['python']}",
         seconds=spent,
         quality=quality,
         predicted_seconds=expected["seconds"],
