@@ -35,7 +35,7 @@ DEFAULTS = {
     "a_minus": 0.003,
     "w_max": 0.8,
     "total": 2.0,
-    "normalized": True,
+    "normalize_every": 1,
     "protection": 3.0,
     "increment": 0.4,
     "fading": exp(-1 / 20.0),
@@ -116,7 +116,7 @@ def defined(
     w, m, theta, v = (part.astype(float) for part in brain[:4])
     (inputs, hidden), outputs = w.shape, v.shape[1]
     spikes, scores = np.zeros((len(arrivals), hidden)), np.zeros((len(arrivals), outputs))
-    kept, seen = brain.slow.astype(float), 0
+    kept = brain.slow.astype(float)
     for n, raster in enumerate(arrivals):
         u, y, until, fires = np.zeros(hidden), np.zeros(hidden), np.zeros(hidden), np.zeros(hidden)
         x, z, potential = np.zeros(inputs), np.zeros(outputs), np.zeros(outputs)
@@ -152,13 +152,13 @@ def defined(
             if learn:
                 v[fires] += p.outstar * (z - v[fires])
         scores[n] += potential / p.output_threshold
-        if learn and p.normalized:
-            sums = np.where(ever & (w.sum(0) > 0), w.sum(0), p.total)
+        m = m * p.fading if learn else m
+        if learn and p.normalize_every and (AGE + n + 1) % p.normalize_every == 0:
+            seen = ever if p.normalize_every == 1 else np.ones_like(ever)
+            sums = np.where(seen & (w.sum(0) > 0), w.sum(0), p.total)
             w = np.minimum(w * (p.total / sums), p.w_max)
         if learn and p.consolidate_every and (AGE + n + 1) % p.consolidate_every == 0 and kept.size:
             w, kept = w + p.recall * (kept - w), kept + p.consolidation * (w - kept)
-            m, seen = m * p.fading ** (n + 1 - seen), n + 1
-    m = m * p.fading ** (len(arrivals) - seen) if learn else m
     return Circuit(w, m, theta, v, brain.delays, kept), spikes, scores
 
 
@@ -207,11 +207,12 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "all that are above threshold fire": ({}, {"single": False}),
     "no importance": ({"important": False}, {}),
     "nothing protected": ({}, {"protection": 0.0}),
-    "sums left alone": ({}, {"normalized": False}),
+    "sums left alone": ({}, {"normalize_every": 0}),
+    "sums seen to rarely": ({}, {"normalize_every": 4}),
     "a baseline current": ({}, {"baseline": 0.15, "baseline_cached": False}),
     "outputs hear later": ({}, {"delay": 3}),
     "outputs hear too late": ({}, {"delay": 40}),
-    "bounds that are met": ({}, {"a_plus": 0.9, "a_minus": 0.6, "normalized": False}),
+    "bounds that are met": ({}, {"a_plus": 0.9, "a_minus": 0.6, "normalize_every": 0}),
     "no refractoriness": ({}, {"refractory": 0}),
     "no competition": ({}, {"inhibition": 0.0, "single": False}),
     "many inputs": ({"inputs": 61, "hidden": 33, "outputs": 10}, {"threshold": 9.0, "total": 15.0}),

@@ -9,8 +9,9 @@ One step is 1 ms. u is the membrane above rest; x and y are the traces of inputs
     pair     at a spike of the input    w <- max(w - a_minus y f, 0)
              at a spike of the neuron   w <- min(w + a_plus x f, w_max)
              f = 1 / (1 + protection m); importance m grows by `increment` x at a spike of the neuron
-    slow     after every `consolidate_every` presentations  w, s <- w + recall (s - w), s + consolidation (w - s);
-             then, and at the end, m fades by `fading` for each presentation since
+    after    each presentation m <- m fading; every `normalize_every` of them the columns of w (of every one: those
+             of the neurons that fired) are scaled to the sum `total`; then, every `consolidate_every` of them,
+             w, s <- w + recall (s - w), s + consolidation (w - s)
     output   adds the weights v of the hidden spikes that arrive; fires and subtracts its threshold
     outstar  at a hidden spike  v <- v + rate (z - v), z the trace of the output: v comes to be the
              chance of that output when this neuron fires
@@ -61,7 +62,7 @@ class Physiology(NamedTuple):
     a_minus: Any
     w_max: Any
     total: Any
-    normalized: bool
+    normalize_every: int
     protection: Any
     increment: Any
     fading: Any
@@ -152,6 +153,19 @@ def respond(readout, ring, potential, trace, score, now, n, t, label, teacher, l
 
 
 @njit(cache=True, nogil=True)
+def settle(circuit, p, age, fired, n_fired, neurons, factor):
+    """Do what is due after presentation number `age`, in which `n_fired` neurons fired."""
+    weight, importance, _, _, _, slow = circuit
+    fade(importance, p.fading)
+    if p.normalize_every == 1:  # the sums of the others are as they were
+        normalize(weight, fired, n_fired, p.total, p.w_max, factor)
+    elif p.normalize_every > 1 and age % p.normalize_every == 0:
+        normalize(weight, neurons, neurons.shape[0], p.total, p.w_max, factor)
+    if slow.size and p.consolidate_every > 0 and age % p.consolidate_every == 0:
+        consolidate(weight, slow, p.recall, p.consolidation)
+
+
+@njit(cache=True, nogil=True)
 def present(circuit, p, images, labels, rng, learn, age, spikes, scores):
     """Present `images` one after another; with `learn`, learn from each.
 
@@ -162,7 +176,7 @@ def present(circuit, p, images, labels, rng, learn, age, spikes, scores):
         labels: int64 [n]; -1 has no teacher.
         rng: A NumPy generator; read for Poisson spikes only.
         learn: Whether weights, thresholds and importance change.
-        age: Presentations that were learned from before; says when consolidation is due.
+        age: Presentations that were learned from before; says what is due.
         spikes: int32 [n, hidden] of zeros; how often each neuron fires is added.
         scores: float32 [n, outputs] of zeros; output spikes, and the rest on the membrane in units of
             the threshold, are added.
@@ -170,10 +184,10 @@ def present(circuit, p, images, labels, rng, learn, age, spikes, scores):
     Cost: a step of S arriving spikes reads S rows and a few vectors of `hidden`; what learns follows
     the spikes.
     """
-    weight, importance, theta, readout, delays, slow = circuit
+    weight, importance, theta, readout, delays, _ = circuit
     inputs, hidden = weight.shape
     outputs, steps = readout.shape[1], p.steps
-    zero, since = np.float32(0.0), 0
+    zero = np.float32(0.0)
     arriving = np.empty((steps, inputs), np.int32)
     count, active = np.zeros(steps, np.int32), np.empty(inputs, np.int32)
     sources, neurons = np.arange(inputs).astype(np.int32), np.arange(hidden).astype(np.int32)
@@ -259,15 +273,7 @@ def present(circuit, p, images, labels, rng, learn, age, spikes, scores):
             scores[s, o] += potential[o] / p.output_threshold
         for a in range(n_active):
             fired_in[active[a]] = NEVER
-        if learn and p.normalized:
-            normalize(weight, fired, n_fired, p.total, p.w_max, change)
+        if learn:
+            settle(circuit, p, age + s + 1, fired, n_fired, neurons, change)
         for f in range(n_fired):
             fired_at[fired[f]] = NEVER
-        since += 1
-        due = slow.size > 0 and p.consolidate_every > 0 and (age + s + 1) % p.consolidate_every == 0
-        if learn and due:
-            consolidate(weight, slow, p.recall, p.consolidation)
-            fade(importance, p.fading**since)
-            since = 0
-    if learn and since:
-        fade(importance, p.fading**since)

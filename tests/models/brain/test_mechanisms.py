@@ -273,19 +273,77 @@ def test_amplitudes_decay_to_a_tenth(small, abc, amplitudes):
     assert change(1000, 0.5) == pytest.approx(0.1 * change(0, 0.5), rel=0.01)
 
 
-@pytest.mark.parametrize("consolidating", [{}, {"consolidation": 0.02, "recall": 0.01}])
-def test_changes_of_shards_are_added(small, abc, consolidating):
-    settings = {"code": "latency", "total": 0.0, "threshold": 4.0, **consolidating}
+STEADY = {"code": "latency", "total": 0.0, "threshold": 4.0, "tau_theta": 1e12}
+"""Nothing decays, no sum is kept, and no random number is drawn."""
+
+
+def test_changes_of_shards_are_added(small, abc):
+    settings = {**STEADY, "protection": 1.0, "tau_importance": 1e12}
     patterns, labels = abc[0][:41], abc[1][:41]
     together, one, other = small(shards=2, **settings), small(**settings), small(**settings)
     before = {name: buffer.clone() for name, buffer in together.named_buffers()}
     spikes = together.learn(patterns, labels).spikes
     halves = one.learn(patterns[:20], labels[:20]), other.learn(patterns[20:], labels[20:])
     assert torch.equal(spikes, torch.cat([half.spikes for half in halves]))
-    for name in ("weight", "theta", "readout", *(["slow"] if consolidating else [])):
+    for name in ("weight", "theta", "readout", "importance"):
         parts = [getattr(brain, name) - before[name] for brain in (one, other)]
         assert all(part.any() for part in parts)
         expected = (before[name] + sum(parts)).clamp(min=0.0)
-        expected = expected if name == "theta" else expected.clamp(max=1.0)
-        torch.testing.assert_close(getattr(together, name), expected)
+        bounded = name in ("weight", "readout")
+        torch.testing.assert_close(
+            getattr(together, name), expected.clamp(max=1.0) if bounded else expected
+        )
     assert int(together.age) == 41
+
+
+def test_what_decays_or_is_exchanged_happens_once_for_all_shards(small, abc):
+    rates = {"consolidation": 0.02, "recall": 0.01, "consolidate_every": 3}
+    decays = {"protection": 1.0, "tau_importance": 50.0, "tau_theta": 3000.0, "total": 0.0}
+    brain = small(shards=4, code="latency", complement=False, **rates, **decays)
+    brain.slow.zero_()
+    brain.theta.fill_(2.0)
+    brain.importance.fill_(3.0)
+    weight = brain.weight.clone()
+    steps, silence = brain.anatomy.time_steps, torch.zeros(40, brain.inputs)
+    brain.learn(silence, torch.full((40,), -1))
+    torch.testing.assert_close(
+        brain.theta, torch.full_like(brain.theta, 2 * exp(-40 * steps / 3000))
+    )
+    torch.testing.assert_close(brain.importance, torch.full_like(weight, 3 * exp(-40 / 50)))
+    fast, slow, draw, follow = weight, torch.zeros_like(weight), 1 - 0.99**39, 1 - 0.98**39
+    fast, slow = fast + draw * (slow - fast), slow + follow * (fast - slow)
+    torch.testing.assert_close(brain.weight, fast)
+    torch.testing.assert_close(brain.slow, slow)
+
+
+@pytest.mark.parametrize("shards", [2, 4])
+def test_shards_of_fast_decays_keep_everything_in_range(small, abc, shards):
+    short = {"tau_theta": 1000.0, "protection": 1.0, "tau_importance": 20.0}
+    brain = small(shards=shards, consolidation=0.05, recall=0.05, **short)
+    for _ in range(3):
+        brain.learn(*abc)
+    for buffer in (brain.theta, brain.importance, brain.slow, brain.weight):
+        assert bool((buffer >= 0).all())
+    assert float(brain.slow.max()) <= brain.anatomy.w_max
+
+
+@pytest.mark.parametrize("every", [1, 7])
+def test_sums_are_kept_after_shards_too(small, abc, every):
+    brain = small(shards=3, normalize_every=every)
+    brain.learn(abc[0][:42], abc[1][:42])
+    total = brain.anatomy.total * brain.channels
+    torch.testing.assert_close(brain.weight.sum(0), torch.full((brain.anatomy.hidden,), total))
+
+
+def test_shards_do_what_is_due_by_their_own_age(small, abc):
+    settings = {**STEADY, "total": 0.3, "normalize_every": 15}
+    patterns, labels = abc[0][:40], abc[1][:40]
+    together, one, other = small(shards=2, **settings), small(**settings), small(**settings)
+    before = together.weight.clone()
+    other.age.fill_(20)
+    together.learn(patterns, labels)
+    one.learn(patterns[:20], labels[:20])
+    other.learn(patterns[20:], labels[20:])
+    added = (before + (one.weight - before) + (other.weight - before)).clamp(0.0, 1.0)
+    total = together.anatomy.total * together.channels
+    torch.testing.assert_close(together.weight, (added * total / added.sum(0)).clamp(max=1.0))

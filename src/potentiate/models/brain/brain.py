@@ -18,7 +18,7 @@ from potentiate.models.brain.recipe import Anatomy, Plasticity, physiology
 from potentiate.models.brain.shards import learn_in_shards
 
 if TYPE_CHECKING:
-    from potentiate.kernels.circuit import Circuit
+    from potentiate.kernels.circuit import Circuit, Physiology
 
 Floats = NDArray[np.float32]
 BLOCK = 250
@@ -118,7 +118,6 @@ class Brain(nn.Module):
         for rows in self._stretches(len(encoded)):
             self._learn(encoded[rows], named[rows], spikes[rows], scores[rows], teacher)
             self.age += rows.stop - rows.start
-            self._settle()
         return Response(torch.from_numpy(spikes), torch.from_numpy(scores))
 
     def respond(self, patterns: Tensor, *, seed: int = 0) -> Response:
@@ -131,12 +130,13 @@ class Brain(nn.Module):
         unnamed = np.full(len(encoded), -1, np.int64)
         starts = range(0, len(encoded), BLOCK)
 
+        circuit, constants = self.circuit(), self._constants()
+
         def block(start: int) -> None:
             rows = slice(start, start + BLOCK)
             random = np.random.default_rng([self.seed, seed, start, 1])
-            self._present(
-                self.circuit(), encoded[rows], unnamed[rows], random, spikes[rows], scores[rows]
-            )
+            seen, done = (encoded[rows], unnamed[rows]), (spikes[rows], scores[rows])
+            _kernel().present(circuit, constants, *seen, random, False, 0, *done)
 
         if len(starts) == 1:
             block(0)
@@ -220,32 +220,14 @@ class Brain(nn.Module):
         names = ("weight", "importance", "theta", "readout", "delays", "slow")
         return Circuit(*(cast("Tensor", getattr(self, name)).numpy() for name in names))
 
-    def _present(
-        self,
-        circuit: Circuit,
-        patterns: Floats,
-        labels: NDArray[np.int64],
-        random: np.random.Generator,
-        spikes: NDArray[np.int32],
-        scores: Floats,
-        *,
-        teacher: float | None = None,
-        ahead: int = 0,
-    ) -> None:
-        """Run the kernel; a `teacher` means learning, by presentations that come `ahead` after `age`."""
-        from potentiate.kernels import circuit as kernel
-
-        constants = physiology(
+    def _constants(self, teacher: float = 0.0) -> Physiology:
+        return physiology(
             self.anatomy,
             self.plasticity,
             self.channels,
             gain=float(self.gain),
-            teacher=(teacher or 0.0) * float(self.urge),
+            teacher=teacher * float(self.urge),
             amplitude=self._amplitude(),
-        )
-        age = int(self.age) + ahead
-        cast("Any", kernel).present(
-            circuit, constants, patterns, labels, random, teacher is not None, age, spikes, scores
         )
 
     def _amplitude(self) -> float:
@@ -256,8 +238,7 @@ class Brain(nn.Module):
     def _stretches(self, n: int) -> Iterator[slice]:
         """Cut `n` presentations where something is due that happens every so many of them."""
         rule = self.plasticity
-        due = [rule.normalize_every] if rule.normalize_every > 1 and self.anatomy.total else []
-        due += [rule.decay_every] if rule.decay < 1.0 else []
+        due = [rule.decay_every] if rule.decay < 1.0 else []
         start, age = 0, int(self.age)
         while start < n:
             stop = min([n, *(start + every - (age + start) % every for every in due)])
@@ -272,28 +253,26 @@ class Brain(nn.Module):
         scores: Floats,
         teacher: float,
     ) -> None:
-        shards = min(self.plasticity.shards, len(patterns))
-        seeds = [[self.seed, int(self.age), shard] for shard in range(max(shards, 1))]
-        randoms = [np.random.default_rng(seed) for seed in seeds]
-        if shards <= 1:
-            circuit = self.circuit()
-            self._present(circuit, patterns, labels, randoms[0], spikes, scores, teacher=teacher)
-            return
+        age, shards = int(self.age), max(1, min(self.plasticity.shards, len(patterns)))
+        randoms = [np.random.default_rng([self.seed, age, k]) for k in range(shards)]
+        ends = [k * len(patterns) // shards for k in range(shards + 1)]
 
-        def shard(k: int, copy: Circuit) -> None:
-            rows = slice(k * len(patterns) // shards, (k + 1) * len(patterns) // shards)
-            parts = patterns[rows], labels[rows], randoms[k], spikes[rows], scores[rows]
-            self._present(copy, *parts, teacher=teacher, ahead=rows.start)
+        def learn(k: int, circuit: Circuit, constants: Physiology) -> None:
+            rows = slice(ends[k], ends[k + 1])
+            seen, done = (patterns[rows], labels[rows]), (spikes[rows], scores[rows])
+            _kernel().present(circuit, constants, *seen, randoms[k], True, age + ends[k], *done)
 
-        learn_in_shards(self.circuit(), shards, shard, self.anatomy.w_max)
-        if self.plasticity.normalize_every == 1:
-            self.weight.copy_(self._normalized(self.weight))
+        circuit, constants = self.circuit(), self._constants(teacher)
+        if shards == 1:
+            learn(0, circuit, constants)
+        else:
+            learn_in_shards(circuit, constants, age, ends, learn)
 
-    def _settle(self) -> None:
-        """Normalize, where that is due."""
-        every = self.plasticity.normalize_every
-        if every > 1 and int(self.age) % every == 0:
-            self.weight.copy_(self._normalized(self.weight))
+
+def _kernel() -> Any:
+    from potentiate.kernels import circuit
+
+    return circuit
 
 
 def _uniform(seed: int, shape: tuple[int, int]) -> Floats:

@@ -157,7 +157,7 @@ def physiology(
         "recall": 1.0 - (1.0 - plasticity.recall) ** plasticity.consolidate_every,
         "consolidation": 1.0 - (1.0 - plasticity.consolidation) ** plasticity.consolidate_every,
         "total": anatomy.total * channels,
-        "normalized": anatomy.total > 0 and plasticity.normalize_every == 1,
+        "normalize_every": plasticity.normalize_every if anatomy.total > 0 else 0,
         "fade": plasticity.fade ** (5.0 / anatomy.time_steps),
         "teacher": plasticity.teacher * teacher * anatomy.output_threshold,
     }
