@@ -21,7 +21,8 @@ from potentiate.cli import studying
 from potentiate.study.declaration import Declaration
 from potentiate.study.ledger import Ledger
 from potentiate.study.nursery import Nursery
-from potentiate.study.plan import Forecast
+from potentiate.study.objective import COSTS
+from potentiate.study.plan import Forecast, Plan
 from potentiate.study.record import Record, Request
 
 JOB = """
@@ -121,6 +122,7 @@ def test_the_recommended_command_is_replayed_and_remembered(studied, place):
         replays = [line for line in lines if line["kind"] == "replay"]
         assert len(replays) == number
         assert (done.returncode == 0) is replays[-1]["inside"]
+        assert "torch" in replays[-1]["version"]
     assert "Runs of the emitted command" in (folder / "report.md").read_text()
 
 
@@ -199,6 +201,7 @@ def test_a_killed_study_goes_on_and_repeats_no_run(place, tmp_path):
     kept = records(out)
     done = run(*words, cwd=place)
     assert done.returncode == 0, done.stderr
+    assert "noise floor" in done.stdout
     every = records(out)
     assert every[: len(kept)] == kept
     keys = [(r["request"]["phase"], r["request"]["arm"], r["request"]["block"]) for r in every]
@@ -292,3 +295,42 @@ def test_the_live_table_shows_what_is_done_and_the_time_that_is_left():
     assert "44.0 s of 40.0 s" in text
     assert "1 of about 2" in text
     assert "about 1 min 00 s" in text  # of the recipe; a step that took longer owes nothing
+
+
+@pytest.mark.parametrize(
+    ("changes", "told", "not_told"),
+    [
+        ({"margin": 0.01}, "accuracy not worse by 1 point;", "to be saved"),
+        ({"margin": 0.00139165, "metric": "loss"}, "loss not worse by 0.00139;", "point"),
+        ({"objective": "smallest"}, f"to be saved: {COSTS['smallest']}", "1 points"),
+        ({"objective": "balanced"}, f"to be saved: {COSTS['balanced']}", "1 points"),
+    ],
+)
+def test_the_forecast_says_what_is_saved_and_what_may_be_lost(changes, told, not_told):
+    plan = Plan("cnn/digits", forecast=(Forecast("noise", 4, 40.0),), **changes)
+    console = Console(width=100, file=StringIO(), record=True)
+    studying.Live(console).forecast(plan, Record(Request("pilot", "baseline")))
+    text = console.export_text()
+    assert told in text
+    assert not_told not in text
+
+
+@pytest.mark.parametrize(
+    ("metric", "metrics", "shown"),
+    [
+        ("accuracy", {"loss": 0.25, "accuracy": 0.9}, "accuracy 0.9000"),
+        ("loss", {"loss": 0.00139165}, "loss 0.001392"),
+        ("loss", {"accuracy": 0.9, "loss": 0.25}, "accuracy 0.9000  loss 0.25"),
+    ],
+)
+def test_a_live_line_shows_the_metric_that_the_study_judges_by(metric, metrics, shown):
+    console = Console(width=100, file=StringIO(), record=True)
+    live = studying.Live(console)
+    live.forecast(Plan("cnn/digits", metric=metric), Record(Request("pilot", "baseline")))
+    record = Record(
+        Request("quality", "baseline"),
+        seconds={"training": 2.0, "evaluation": 0.0},
+        validation=metrics,
+    )
+    live(record)
+    assert f"2.0 s  {shown}  " in console.export_text().splitlines()[-1].ljust(100)

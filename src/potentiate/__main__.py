@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Any, cast
@@ -20,38 +21,67 @@ def main(arguments: Sequence[str] | None = None) -> int:
     130 or 143 ended by Ctrl-C or SIGTERM; 1 nobody reads the output any more. Anything else is a bug
     of ours and shows its traceback.
     """
-    from typer import Abort
-
-    from potentiate.cli import app
-    from potentiate.cli.ended import Terminated, came, exit_code, terminable
+    # Ctrl-C waits until there is somebody to answer it.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    from potentiate.cli.ended import came, exit_code, terminable
 
     try:
         with terminable():
-            code = app(args=arguments, prog_name="potentiate", standalone_mode=False)
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            code = _run(sys.argv[1:] if arguments is None else arguments)
             sys.stdout.flush()
-        return code if isinstance(code, int) else 0
-    except Refused as reason:
-        return _say(str(reason), REFUSED)
-    except (KeyboardInterrupt, Abort, Terminated) as end:
-        return _say("interrupted", exit_code(end))
-    except BrokenPipeError:
-        _silence()
-        return BROKEN_PIPE
-    except OSError as error:  # what no caller put into a sentence of its own
-        place = f"{error.filename}: " if error.filename else ""
-        return _say(
-            f"{place}{error.strerror or error}; check the path and its permissions", REFUSED
-        )
-    except Exception as error:
+        return code
+    except BaseException as error:
+        # Whatever fails after a signal, fails because of it.
         if end := came():
+            if arguments is None:  # a second Ctrl-C ends the process at once, without a traceback
+                signal.signal(signal.SIGINT, signal.SIG_DFL)
             return _say("interrupted", exit_code(end))
-        if type(error).__name__ == "NoArgsIsHelpError":  # its message is the help, of many lines
-            sys.stderr.write(f"{cast('Any', error).format_message()}\n")
-            return REFUSED
-        # What was typed wrongly is an error of click, which typer brings in a copy of its own.
-        if not hasattr(error, "format_message"):
-            raise
+        return _failed(error)
+
+
+def _run(arguments: Sequence[str]) -> int:
+    """Run the command; as `app()` would, but for signals, which that turns into an end without a word."""
+    from typer import Exit
+    from typer.main import get_command
+
+    from potentiate.cli import app
+
+    command = get_command(app)
+    try:
+        with command.make_context("potentiate", list(arguments)) as context:
+            code = command.invoke(context)
+    except Exit as end:
+        return end.exit_code
+    return code if isinstance(code, int) else 0
+
+
+def _failed(error: BaseException) -> int:
+    """Tell why the command failed, and return its exit code; a bug of ours is raised again."""
+    match error:
+        case KeyboardInterrupt():
+            return _say("interrupted", 128 + signal.SIGINT)
+        case Refused():
+            return _say(str(error), REFUSED)
+        case BrokenPipeError():
+            _silence()
+            return BROKEN_PIPE
+        case OSError():  # what no caller put into a sentence of its own
+            place = f"{error.filename}: " if error.filename else ""
+            reason = error.strerror or error
+            return _say(f"{place}{reason}; check the path and its permissions", REFUSED)
+        case _:
+            return _mistyped(error)
+
+
+def _mistyped(error: BaseException) -> int:
+    if type(error).__name__ == "NoArgsIsHelpError":  # its message is the help, of many lines
+        sys.stderr.write(f"{cast('Any', error).format_message()}\n")
+        return REFUSED
+    # What was typed wrongly is an error of click, which typer brings in a copy of its own.
+    if hasattr(error, "format_message"):
         return _say(_usage(error), REFUSED)
+    raise error
 
 
 def _usage(error: Any) -> str:

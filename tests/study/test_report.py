@@ -58,6 +58,13 @@ class Reader(HTMLParser):
             self.text += data.replace("\u00a0", " ") + " "
 
 
+def printed(findings: Findings) -> str:
+    """The table of verdicts as a terminal that is wide enough shows it."""
+    console = Console(width=300, record=True, file=StringIO())
+    console.print(report.verdict_table(findings))
+    return console.export_text()
+
+
 @kinds
 def test_every_kind_of_findings_is_rendered_twice_to_the_same_bytes(kind: str) -> None:
     first, again = ALL[kind](), ALL[kind]()
@@ -112,6 +119,36 @@ def test_the_terminal_table_fits_110_columns() -> None:
         console = Console(width=300, record=True, file=StringIO())
         console.print(report.verdict_table(ALL[kind]()))
         assert max(map(len, console.export_text().splitlines())) <= 110
+
+
+def test_the_terminal_shows_the_baseline_where_nothing_was_compared() -> None:
+    text = printed(ALL["baseline-only"]())
+    rows = {line.strip().split("  ")[0]: line for line in text.splitlines()}
+    assert "2 min 34 s" in rows["training time, all included"]
+    assert "median of 6 runs" in rows["training time, all included"]
+    assert re.search(r"99\.\d\d %  .*0\.06 points standard deviation over seeds", rows["accuracy"])
+    assert "1.5 %" in rows["noise floor"]
+    assert "2.4 %" in rows["smallest speed-up to be seen"]
+    nothing = printed(ALL["empty"]())
+    assert nothing.count(numbers.MISSING) == 4
+    assert "over seeds" not in nothing
+
+
+def test_the_terminal_shows_the_memory_where_not_only_time_is_to_be_saved() -> None:
+    for kind in ALL:
+        findings = ALL[kind]()
+        saving = replace(findings, plan=replace(findings.plan, objective="smallest"))
+        text = printed(saving)
+        assert max(map(len, text.splitlines())) <= 110
+        compared = bool(findings.singles or findings.confirmation)
+        assert bool(re.search("peak .*\n.* memory ", text)) is compared, kind
+        assert not re.search("peak .*\n.* memory ", printed(findings))
+    full = ALL["full"]()
+    lines = printed(replace(full, plan=replace(full.plan, objective="balanced"))).splitlines()
+    start = next(line.index("peak ") for line in lines if "peak " in line)
+    shown = {line[:30].strip(): line[start : start + 7].strip() for line in lines}
+    assert shown["activation-checkpointing"] == "0.62x"
+    assert shown["fused-optimizer"] == "-"
 
 
 def test_the_head_says_what_to_do_what_it_buys_and_how_sure() -> None:
@@ -355,6 +392,9 @@ def test_making_a_report_needs_no_torch() -> None:
         (numbers.times(0.0), "not measured"),
         (numbers.change(-0.0000001, "accuracy"), "0.00 points"),
         (numbers.change(-0.0021, "accuracy"), "-0.21 points"),
+        (numbers.margin(0.01, "accuracy"), "1 point"),
+        (numbers.margin(0.00125, "accuracy"), "0.125 points"),
+        (numbers.margin(0.00139165, "loss"), "0.00139"),
         (numbers.p_value(0.0004), "< 0.001"),
         (numbers.count(31.2), "32"),
         (numbers.size(2**30), "1 GiB"),

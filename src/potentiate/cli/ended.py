@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from types import FrameType
-from typing import NoReturn
 
 INTERRUPTED = 128 + signal.SIGINT
 TERMINATED = 128 + signal.SIGTERM
-AGAIN = 0.02  # seconds
+AGAIN = 0.002  # seconds; there may be no more than a few milliseconds between two imports
+PATIENCE = 5.0
+"""Seconds that an import may hold a signal back; a file that never ends being imported must be endable."""
 
-
-_came: list[int] = []
-"""Signals that came; what fails after one fails because of it."""
+_IMPORTING = ("<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>")
 
 
 class Terminated(BaseException):
@@ -29,28 +30,91 @@ def exit_code(end: BaseException) -> int:
     return TERMINATED if isinstance(end, Terminated) else INTERRUPTED
 
 
+class _Signals:
+    """The handler of both signals: raises at once, or as soon as no import is in progress.
+
+    Within an import nothing may be raised: modules catch it, turn it into an error of their own, or
+    abort the process where C++ calls back. So the signal is sent again a little later, to the handler
+    that there is by then: a training has its own.
+
+    Attributes:
+        latest: The last signal that came, or 0.
+        first: When the first one came; `PATIENCE` counts from here.
+        timer: Sends a signal again, if it is still running.
+        over: Whether nothing is raised any more.
+    """
+
+    def __init__(self) -> None:
+        self.latest = 0
+        self.first = math.inf
+        self.timer: threading.Timer | None = None
+        self.over = False
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        self.latest = number
+        if self.over:
+            return
+        now = time.monotonic()
+        self.first = min(self.first, now)
+        if not _importing(frame) or now >= self.first + PATIENCE:
+            raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
+        self.again()
+
+    def again(self) -> None:
+        """Send the latest signal once more; a second one by the user takes the place of the first."""
+        if self.timer is not None:
+            self.timer.cancel()
+        timer = self.timer = threading.Timer(AGAIN, self._send, (self.latest,))
+        timer.daemon = True
+        timer.start()
+
+    def _send(self, number: int) -> None:
+        self.latest = (
+            0  # until it has come: what answers it instead of us may fail for reasons of its own
+        )
+        os.kill(os.getpid(), number)
+
+    def unraisable(self, lost: sys.UnraisableHookArgs) -> None:
+        """Send a signal again that came within a destructor or callback, where nothing can be raised."""
+        if isinstance(lost.exc_value, Terminated | KeyboardInterrupt) and self.latest:
+            self.again()
+        else:
+            sys.__unraisablehook__(lost)
+
+    def close(self) -> None:
+        """Raise nothing more, and wait until nothing more can be sent."""
+        self.over = True
+        if self.timer is not None and self.timer.is_alive():
+            self.timer.cancel()
+            self.timer.join()
+
+
+_signals = _Signals()
+
+
 @contextmanager
 def terminable() -> Generator[None]:
-    """Let SIGTERM raise `Terminated` and SIGINT `KeyboardInterrupt` within.
+    """Let SIGTERM raise `Terminated` and SIGINT `KeyboardInterrupt` within, but not amid an import.
 
-    A module in C that is being imported turns either into an error of its own; `came` tells the cause.
+    What is raised may still be turned into another error on its way; `came` tells the cause.
     Only the main thread, where signals arrive, is changed.
     """
-    _came.clear()
-    handlers = {signal.SIGTERM: _terminate, signal.SIGINT: _interrupt}
-    if (
-        signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    ):  # so a shell starts what is not to hear Ctrl-C
-        del handlers[signal.SIGINT]
+    global _signals
+    signals = _signals = _Signals()
+    numbers = [signal.SIGTERM]
+    # A shell starts what is not to hear Ctrl-C with the signal ignored.
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        numbers.append(signal.SIGINT)
     try:
-        before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+        before = {number: signal.signal(number, signals) for number in numbers}
     except ValueError:  # not the main thread
         yield
         return
-    hook, sys.unraisablehook = sys.unraisablehook, _unraisable
+    hook, sys.unraisablehook = sys.unraisablehook, signals.unraisable
     try:
         yield
     finally:
+        signals.close()
         sys.unraisablehook = hook
         for number, handler in before.items():
             # None: installed outside Python, which cannot be put back from here.
@@ -59,24 +123,14 @@ def terminable() -> Generator[None]:
 
 def came() -> BaseException | None:
     """Return the end that the latest signal asked for; None if none came."""
-    if not _came:
+    if not _signals.latest:
         return None
-    return Terminated() if _came[-1] == signal.SIGTERM else KeyboardInterrupt()
+    return Terminated() if _signals.latest == signal.SIGTERM else KeyboardInterrupt()
 
 
-def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    _came.append(number)
-    raise Terminated
-
-
-def _unraisable(lost: sys.UnraisableHookArgs) -> None:
-    """Send a signal again that came within a destructor or callback, where nothing can be raised."""
-    if isinstance(lost.exc_value, Terminated | KeyboardInterrupt) and _came:
-        threading.Timer(AGAIN, os.kill, (os.getpid(), _came[-1])).start()
-    else:
-        sys.__unraisablehook__(lost)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    _came.append(number)
-    raise KeyboardInterrupt
+def _importing(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename in _IMPORTING:
+            return True
+        frame = frame.f_back
+    return False

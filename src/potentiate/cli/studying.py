@@ -29,8 +29,9 @@ from potentiate.study.declaration import (
     seconds,
 )
 from potentiate.study.ledger import Ledger
-from potentiate.study.numbers import duration
+from potentiate.study.numbers import duration, is_share, margin
 from potentiate.study.nursery import Nursery
+from potentiate.study.objective import COSTS
 from potentiate.study.plan import Forecast, Plan, workload_name
 from potentiate.study.planning import open_study
 from potentiate.study.procedure import investigate
@@ -160,6 +161,7 @@ class Live:
     def __init__(self, console: Console) -> None:
         self.console = console
         self.forecasts: tuple[Forecast, ...] = ()
+        self.metric = "accuracy"
         self.runs, self.seconds = Counter[str](), defaultdict[str, float](float)
         self.table = rich.live.Live(console=console, transient=True, refresh_per_second=1)
 
@@ -177,7 +179,7 @@ class Live:
 
     def forecast(self, plan: Plan, pilot: Record) -> None:
         """Show what will be run, how long it takes, and what was cut to fit the budget."""
-        self.forecasts = plan.forecast
+        self.forecasts, self.metric = plan.forecast, plan.metric
         table = Table(title=f"plan of {workload_name(plan)}, {plan.profile}", title_justify="left")
         for column, justify in (("step", "left"), ("runs", "right"), ("time", "right")):
             table.add_column(column, justify=justify)  # pyright: ignore[reportArgumentType]
@@ -188,9 +190,11 @@ class Live:
             "together", str(sum(r.runs for r in plan.forecast)), duration(total), style="bold"
         )
         self.console.print(table)
-        name = f"{100 * plan.margin:g} points" if plan.metric == "accuracy" else f"{plan.margin:g}"
+        if plan.objective != "fastest":
+            self.console.print(f"to be saved: {COSTS[plan.objective]}", highlight=False)
+        allowed = margin(plan.margin, plan.metric)
         self.console.print(
-            f"equal means: {plan.metric} not worse by {name}; fixed now, before the first run",
+            f"equal means: {plan.metric} not worse by {allowed}; fixed now, before the first run",
             highlight=False,
         )
         for sentence in plan.cut:
@@ -207,7 +211,11 @@ class Live:
         self.count(record)
         # A line per run: what does not fit is in the report.
         self.console.print(
-            line(record), highlight=False, markup=False, no_wrap=True, overflow="ellipsis"
+            line(record, self.metric),
+            highlight=False,
+            markup=False,
+            no_wrap=True,
+            overflow="ellipsis",
         )
         self.table.update(self.progress(step_of(record.request.phase)))
 
@@ -245,12 +253,13 @@ def step_of(phase: str) -> str:
     return {"screen": "combination", "build": "combination", "option": "recipe"}.get(first, first)
 
 
-def line(record: Record) -> str:
+def line(record: Record, metric: str) -> str:
     """Return one run as one line: step, block, result, and the arm, which may be long."""
-    return f"{record.request.phase:<12.12} {record.request.block:>2}  {_result(record):<30}  {record.request.arm}"
+    result = _result(record, metric)
+    return f"{record.request.phase:<12.12} {record.request.block:>2}  {result:<30}  {record.request.arm}"
 
 
-def _result(record: Record) -> str:
+def _result(record: Record, metric: str) -> str:
     if record.status != "ok":
         return f"{record.status}: {record.reason}"
     if record.request.mode == "sanity":
@@ -259,5 +268,9 @@ def _result(record: Record) -> str:
     if record.request.max_steps is not None:
         return f"projected {duration(record.total)}"
     metrics = record.test if record.test is not None else record.validation
-    shown = "  ".join(f"{key} {value:.4f}" for key, value in metrics.items() if key != "loss")
-    return f"{duration(record.total)}  {shown}"
+    shown = (
+        f"{key} {value:.4f}" if is_share(key) else f"{key} {value:.4g}"
+        for key, value in metrics.items()
+        if key == metric or key != "loss"
+    )
+    return f"{duration(record.total)}  {'  '.join(shown)}"

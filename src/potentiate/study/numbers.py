@@ -162,12 +162,17 @@ def change_with_span(interval: Interval | None, metric: str, missing: str = MISS
 
 
 def margin(value: float, metric: str) -> str:
-    """The margin without a sign: "0.30 points"."""
+    """The margin without a sign, to three digits.
+
+    Example:
+        >>> margin(0.01, "accuracy"), margin(0.00125, "accuracy"), margin(0.00139165, "loss")
+        ('1 point', '0.125 points', '0.00139')
+    """
     if not math.isfinite(value):
         return MISSING
     if not is_share(metric):
         return f"{value:.3g}"
-    text = f"{100.0 * value:.2g}"
+    text = f"{100.0 * value:.3g}"
     return f"{text} point{'s' * (text != '1')}"
 
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from potentiate.errors import Refused, make_way
-from potentiate.study import emit
+from potentiate.study import emit, numbers
 from potentiate.study.findings import ArmResult, Findings
-from potentiate.study.rows import arm_name, ranked, with_baseline
+from potentiate.study.rows import arm_name, baseline_row, oriented, ranked, with_baseline
 from potentiate.study.sections import (
     blocks,
     cells,
@@ -103,32 +103,86 @@ def joined(text: str) -> str:
 
 
 def verdict_table(findings: Findings) -> Table:
-    """The verdicts for a terminal, at most 110 columns wide: singles, then the confirmation."""
+    """The verdicts for a terminal, at most 110 columns wide: singles, then the confirmation.
+
+    Where nothing was compared, what is known of the baseline stands in their place.
+    """
+    from rich.text import Text
+
+    groups = (ranked(findings.singles), with_baseline(findings))
+    if not findings.singles and not findings.confirmation:
+        return _baseline_table(findings)
+    timed = findings.plan.objective == "fastest"
+    columns = {
+        "technique": 33 if timed else 28,
+        "verdict": 24 if timed else 16,
+        "speed-up": 21,
+        **({} if timed else {"peak memory": 7}),
+        "quality change": 25,
+    }
+    table = _table(findings, columns)
+    for fresh, rows in enumerate(groups):
+        for row in rows:
+            name = arm_name(findings, row) if fresh else row.arm
+            badge = cells.badge(row)
+            verdict = Text(badge.text, _STYLES.get(badge.tone, "dim"))
+            texts = map(Text, _measured(findings, row))
+            table.add_row(Text(name), verdict, *texts, end_section=row is rows[-1])
+    return table
+
+
+def _measured(findings: Findings, row: ArmResult) -> list[str]:
+    timed = findings.plan.objective == "fastest"
+    memory = [] if timed else [numbers.times(row.memory_ratio, "-")]
+    change = cells.quality_change(row, findings.plan.metric).replace(" points", " pp")
+    return [cells.gain(row), *memory, change]
+
+
+def _baseline_table(findings: Findings) -> Table:
+    from rich.text import Text
+
+    base, noise, metric = baseline_row(findings), findings.noise, findings.plan.metric
+    sd = noise.quality_sd if noise else None
+    rows = [
+        (
+            "training time, all included",
+            numbers.duration(base.seconds if base else None),
+            f"median of {base.runs} run{'s' * (base.runs != 1)}" if base else "",
+        ),
+        (
+            metric,
+            numbers.quality(oriented(findings, base.quality) if base else None, metric),
+            "mean"
+            if sd is None
+            else f"mean; {numbers.margin(sd, metric)} standard deviation over seeds",
+        ),
+        (
+            "noise floor",
+            numbers.share(noise.log_sd if noise else None),
+            "standard deviation of the time of identical runs",
+        ),
+        (
+            "smallest speed-up to be seen",
+            numbers.faster_by(noise.smallest_effect if noise else None),
+            f"of a technique alone, with {findings.plan.timing_blocks} blocks",
+        ),
+    ]
+    table = _table(findings, {"baseline": 33, "value": 20, "meaning": 51})
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
+
+
+def _table(findings: Findings, columns: Mapping[str, int]) -> Table:
+    """A table without rows, its columns with their largest widths."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, title=Text(title(findings)), pad_edge=False)
-    for name, width in (
-        ("technique", 33),
-        ("verdict", 24),
-        ("speed-up", 21),
-        ("quality change", 25),
-    ):
+    for name, width in columns.items():
         table.add_column(name, max_width=width, overflow="fold")
-    groups = (ranked(findings.singles), with_baseline(findings))
-    for fresh, rows in enumerate(groups):
-        for row in rows:
-            name = arm_name(findings, row) if fresh else row.arm
-            texts = [name, *_verdict_cells(findings, row)]
-            styles = ("", _STYLES.get(cells.badge(row).tone, "dim"), "", "")
-            table.add_row(*map(Text, texts, styles), end_section=row is rows[-1])
     return table
-
-
-def _verdict_cells(findings: Findings, row: ArmResult) -> tuple[str, str, str]:
-    change = cells.quality_change(row, findings.plan.metric).replace(" points", " pp")
-    return cells.badge(row).text, cells.gain(row), change
 
 
 def write(findings: Findings, folder: Path) -> list[Path]:
