@@ -170,7 +170,7 @@ def nest(samples: int) -> Prepare:
 
 LIBRARY = "without adaptive thresholds and refractory time; traces accumulate"
 PEERS = (
-    Peer("Brian2, C++ standalone", "brian2", 100, brian2, "without normalization"),
+    Peer("Brian2, C++ standalone", "brian2", 500, brian2, "without normalization"),
     Peer("indexed torch", "torch", 10, indexed_torch, "only rows and columns that spiked"),
     Peer(
         "NEST",

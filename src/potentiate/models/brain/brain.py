@@ -218,7 +218,7 @@ class Brain(nn.Module):
         from potentiate.kernels.circuit import Circuit
 
         names = ("weight", "importance", "theta", "readout", "delays", "slow")
-        return Circuit(*(cast("Tensor", getattr(self, name)).numpy() for name in names))
+        return Circuit(*(cast("Tensor", self._buffers[name]).numpy() for name in names))
 
     def _constants(self, teacher: float = 0.0) -> Physiology:
         return physiology(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
@@ -120,6 +121,7 @@ class Plasticity:
     shards: Natural = 1
 
 
+@lru_cache(maxsize=64)  # a brain that learns one pattern a call asks the same again and again
 def physiology(
     anatomy: Anatomy,
     plasticity: Plasticity,
