@@ -48,6 +48,7 @@ from potentiate.kernels.spiking_mlp import Sizes, SpikingMLP, random_parameters
 
 MODES = ("constant", "poisson", "sparse")
 BARS = {"constant": 2.5, "poisson": 1.4}
+BESIDE = ("torch, one product for all steps", "torch.compile of it")
 XOR = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32), np.array([0, 1, 1, 0])
 XOR_STEPS, XOR_SEEDS = 1000, 20
 TIMED = 0.15  # seconds that a turn takes at least
@@ -205,6 +206,16 @@ def densities(rounds: int) -> list[dict[str, Any]]:
     ]
 
 
+def told(row: Mapping[str, Any]) -> str:
+    """A network's time, where its work differs from ours, and its compiling if that takes long."""
+    notes = [row["differs"]] if row["differs"] else []
+    if row["first_step_s"] > 10:
+        notes.append(f"after {row['first_step_s']:.0f} s of compiling")
+    return f"{row['network']} {row['ms']['median']:.1f} ms" + (
+        f" ({'; '.join(notes)})" if notes else ""
+    )
+
+
 def summary(figures: Mapping[str, Any]) -> list[dict[str, str]]:
     rows = []
     threads = "one thread" if figures["threads"] == 1 else f"{figures['threads']} threads"
@@ -213,9 +224,8 @@ def summary(figures: Mapping[str, Any]) -> list[dict[str, str]]:
         ours, peers = table["potentiate"], [table[name] for name in PEERS if name in table]
         best = min(peers, key=lambda row: row["ms"]["median"], default=None)
         what = "constant input" if mode == "constant" else f"spikes {figures[mode]['density']:.3f}"
-        others = ", ".join(f"{row['network']} {row['ms']['median']:.1f} ms" for row in peers)
-        others += f", {by_name('torch, one product for all steps').name} "
-        others += f"{table['torch, one product for all steps']['ms']['median']:.1f} ms"
+        beside = [table[name] for name in BESIDE if name in table]
+        others = ", ".join(map(told, [*peers, *beside]))
         measured = f"{ours['ms']['median']:.1f} ms, {ours['mb']:.1f} MB"
         if best:
             leanest = min(peers, key=lambda row: row["mb"])

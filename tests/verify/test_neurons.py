@@ -143,7 +143,7 @@ def test_a_suite_without_curves_has_none() -> None:
 
 def test_every_curve_lies_on_its_theory() -> None:
     curves = list(suites()["neurons"].curves())
-    assert len({c.title for c in curves}) == len(curves) == 4
+    assert len({c.title for c in curves}) == len(curves) == 10
     for curve in curves:
         assert curve.x.shape == curve.theory.shape == curve.measured.shape
         assert (np.diff(curve.x) > 0).all()

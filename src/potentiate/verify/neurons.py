@@ -25,7 +25,7 @@ from potentiate.neurons import (
     lif,
     simulate,
 )
-from potentiate.verify import synapses, theory
+from potentiate.verify import courses, synapses, theory
 from potentiate.verify.check import Check, Curve
 
 Floats = NDArray[np.float64]
@@ -213,6 +213,7 @@ def curves() -> Iterator[Curve]:
     expected = np.array([_adapted_rate(x) for x in drives])
     measured = np.array([1000 / (n * 0.05) for n in intervals])
     yield Curve("LIF with adaptation", "RI (mV)", "rate (Hz)", drives, expected, measured)
+    yield from courses.neurons()
 
 
 def _intervals(neuron: Model, drives: Sequence[float], dt: float, ms: float) -> list[float]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib import figure
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.ticker import MaxNLocator
@@ -22,6 +23,7 @@ INK, MUTED = "#222222", "#8a8a8a"
 THEORY, MEASURED = "#e69f00", "#0072b2"
 SIZE = 6.4, 4.2
 """Inches."""
+EQUAL = 1e-6
 
 _STYLE: Mapping[str, Any] = {
     "svg.fonttype": "none",
@@ -83,6 +85,9 @@ def _drawing(curve: Curve) -> Any:
     points = {"linestyle": "", "marker": "o", "markeredgewidth": 0, "markersize": size}
     axes.plot(curve.x, curve.theory, color=THEORY, linewidth=2.4, label="theory")
     axes.plot(curve.x, curve.measured, color=MEASURED, **points, label="measured")
+    values = np.concatenate([curve.theory, curve.measured])
+    if np.ptp(values) < EQUAL * np.abs(values).max():  # rounding is no shape
+        axes.set_ylim(sorted((0.9 * values[0], 1.1 * values[0])))
     axes.set_title(curve.title)
     axes.set_xlabel(curve.x_label)
     axes.set_ylabel(curve.y_label)

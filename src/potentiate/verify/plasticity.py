@@ -26,7 +26,7 @@ from potentiate.plasticity import (
     triplet_stdp,
     two_speed,
 )
-from potentiate.verify import rates, retention, stdp
+from potentiate.verify import courses, rates, retention, stdp
 from potentiate.verify.check import Check, Curve
 from potentiate.verify.stdp import LARGE, OPEN, SONG
 
@@ -109,3 +109,4 @@ def curves() -> Iterator[Curve]:
         yield Curve(
             title, "frequency (Hz)", "change of weight", frequencies, expected, changes[:, arm]
         )
+    yield from courses.plasticity()

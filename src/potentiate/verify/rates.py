@@ -34,10 +34,10 @@ def target_rate(rule: Rule, expected: float) -> Iterator[Check]:
 
 def principal_component(rule: Rule) -> Iterator[Check]:
     """A linear neuron on 300 samples: length and direction of its weights."""
-    x = _samples()
+    x = samples()
     direction = np.linalg.eigh(x.T @ x)[1][:, -1]
     weight = np.full((5, 1), 0.3)
-    weight = _linear(rule, weight, x, steps=3000)
+    weight = linear(rule, weight, x, steps=3000)
     norm, along = float(np.linalg.norm(weight)), float(abs(direction @ weight[:, 0]))
     yield Check("Oja: norm of the weights", 1.0, norm, 1e-9, "Oja 1982")
     yield Check("Oja: weights along the first component", 1.0, along, 1e-9, "Oja 1982")
@@ -45,22 +45,24 @@ def principal_component(rule: Rule) -> Iterator[Check]:
 
 def divergence(rule: Rule, eta: float) -> Iterator[Check]:
     """The same neuron without forgetting: the logarithm of its length after 3000 steps."""
-    x = _samples()
+    x = samples()
     start = np.full((5, 1), 0.3)
     values, vectors = np.linalg.eigh(x.T @ x / len(x))
     parts = (vectors.T @ start[:, 0]) * (1 + eta * values) ** 3000
     expected = float(np.log(np.linalg.norm(parts)))
-    grown = float(np.log(np.linalg.norm(_linear(rule, start.copy(), x, steps=3000))))
+    grown = float(np.log(np.linalg.norm(linear(rule, start.copy(), x, steps=3000))))
     yield Check("Hebb: log of the norm", expected, grown, 1e-9 * expected, "(1 + eta C)^n w")
 
 
-def _samples() -> Floats:
+def samples() -> Floats:
+    """300 samples of five variables, whose directions and spreads differ."""
     rng = np.random.default_rng(7)
     x = rng.standard_normal((300, 5)) * [1.5, 1.0, 0.7, 0.5, 0.3]
     return x @ np.linalg.qr(rng.standard_normal((5, 5)))[0]
 
 
-def _linear(rule: Rule, weight: Floats, x: Floats, steps: int) -> Floats:
+def linear(rule: Rule, weight: Floats, x: Floats, steps: int) -> Floats:
+    """Return the weights of a linear neuron after some steps on all samples at once."""
     state: Any = rule.init(weight, len(x))
     for _ in range(steps):
         weight, state = rule.update(weight, x, x @ weight, state, 1.0)
