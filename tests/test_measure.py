@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -142,6 +143,18 @@ def test_what_processes_of_a_run_hold_is_counted():
         assert 64 << 20 < children_memory() - before < 96 << 20
         child.communicate()
     assert children_memory() == before
+
+
+def test_threads_that_come_and_go_do_not_disturb_the_count():
+    from concurrent.futures import ThreadPoolExecutor
+
+    end = time.monotonic() + 1.0
+    counts = set[int]()
+    while time.monotonic() < end:
+        with ThreadPoolExecutor(8) as pool:
+            found = [pool.submit(children_memory) for _ in range(8)]
+        counts |= {each.result() for each in found}
+    assert counts == {children_memory()}
 
 
 def test_peak_memory_of_a_child_is_not_that_of_its_parent():
