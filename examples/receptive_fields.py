@@ -14,14 +14,16 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
-from potentiate.checkpoint import Shelf, load
+from potentiate.errors import Refused
+from potentiate.models.brain import Brain, load_brain
 
 
-def fields(folder: Path) -> np.ndarray:
-    """Return the input weights of the run's latest checkpoint as images, [neurons, side, side]."""
-    weight = load(Shelf(folder / "checkpoints").latest()).state["training"]["model"]["weight"]
-    side = math.isqrt(len(weight))
-    return weight.T.reshape(-1, side, side).numpy()
+def fields(brain: Brain) -> np.ndarray:
+    """Return the input weights as images, [neurons, side, side]; of complements nothing is shown."""
+    side = math.isqrt(brain.inputs)
+    if side * side != brain.inputs:
+        raise Refused(f"{brain.inputs} inputs are no square image; give a run whose patterns are")
+    return brain.weight[: brain.inputs].T.reshape(-1, side, side).numpy()
 
 
 def mosaic(images: np.ndarray) -> np.ndarray:
@@ -31,21 +33,24 @@ def mosaic(images: np.ndarray) -> np.ndarray:
     sheet = np.zeros((math.ceil(len(images) / columns) * side, columns * side))
     for place, image in enumerate(images):
         row, column = divmod(place, columns)
-        sheet[row * side :, column * side :][: side - 1, : side - 1] = image / max(
-            image.max(), 1e-9
-        )
+        shown = image / max(image.max(), 1e-9)
+        sheet[row * side :, column * side :][: side - 1, : side - 1] = shown
     return sheet
 
 
 if __name__ == "__main__":
-    run, picture = Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "fields.png"
-    images = fields(run)
+    if len(sys.argv) < 2:
+        sys.exit("give the folder of a run: python receptive_fields.py runs/mnist fields.png")
+    picture = sys.argv[2] if len(sys.argv) > 2 else "fields.png"
+    try:
+        images = fields(load_brain(Path(sys.argv[1])))
+    except Refused as refusal:
+        sys.exit(str(refusal))
     figure = plt.figure(figsize=(8, 8))
     axes = figure.add_axes((0.01, 0.01, 0.98, 0.94))
     axes.imshow(mosaic(images), cmap="magma", interpolation="nearest")
-    axes.set_title(
-        f"Input weights of {len(images)} neurons, learned by spikes without labels", fontsize=11
-    )
+    title = f"Input weights of {len(images)} neurons, learned by spikes without labels"
+    axes.set_title(title, fontsize=11)
     axes.axis("off")
     figure.savefig(picture, dpi=110)
     print(f"{len(images)} receptive fields in {picture}")

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits, load_iris, load_wine
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import cross_val_score, train_test_split
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from potentiate.errors import Refused
@@ -30,6 +32,13 @@ def test_digits_never_seen_are_read(digits, readout):
     train, test, train_labels, test_labels = digits
     brain = BrainClassifier(readout=readout, random_state=0).fit(train, train_labels)
     assert brain.score(test, test_labels) >= 0.9
+
+
+def test_sorted_folds_of_digits_are_read():
+    """The folds are of other hands than the rest; the mean of seeds is 0.91, and 0.89 was too little."""
+    patterns, labels = load_digits(return_X_y=True)
+    shares = cross_val_score(BrainClassifier(random_state=0), patterns, labels, cv=5)
+    assert shares.mean() > 0.9
 
 
 @pytest.mark.parametrize("code", ["latency", "poisson"])
@@ -79,6 +88,14 @@ def test_values_in_the_unit_range_are_taken_as_they_are():
     brain = BrainClassifier(epochs=1).fit(patterns, np.arange(20) % 2)
     assert set(brain.low_) == {0.0}
     assert set(brain.high_) == {1.0}
+
+
+def test_the_largest_of_values_have_a_range():
+    patterns = np.array([[1e308, -1e308], [-1e308, 1e308], [0.0, 0.0]])
+    brain = BrainClassifier(epochs=1, random_state=0).fit(patterns, [0, 1, 1])
+    smaller = BrainClassifier(epochs=1, random_state=0).fit(patterns / 1e308 * 4, [0, 1, 1])
+    scores = smaller.decision_function(patterns / 1e308 * 4)
+    np.testing.assert_array_equal(brain.decision_function(patterns), scores)
 
 
 def test_bytes_are_images():
@@ -159,10 +176,12 @@ def test_the_brain_can_be_saved_alone(tmp_path):
         ({"settings": {"inhibitoin": 1.0}}, "did you mean 'inhibition'"),
         ({"settings": {"tau": -1.0}}, "tau=-1.0 is refused"),
         ({"settings": {"hidden": 5}}, "give it as hidden=... instead"),
+        ({"settings": [1]}, "settings=[1] of BrainClassifier is refused"),
+        ({"settings": "tau"}, "settings='tau' of BrainClassifier is refused"),
     ],
 )
 def test_a_wrong_parameter_is_refused_in_a_sentence(parameters, words):
-    with pytest.raises(Refused, match=words.replace(".", r"\.")):
+    with pytest.raises(Refused, match=re.escape(words)):
         BrainClassifier(**parameters).fit([[0.0], [1.0]], [0, 1])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -14,6 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from potentiate.errors import Refused
+from potentiate.models.brain import given
+from potentiate.models.brain.given import Given
 from potentiate.models.brain.recipe import Anatomy, Plasticity, physiology
 from potentiate.models.brain.shards import learn_in_shards
 
@@ -45,6 +46,9 @@ class Brain(nn.Module):
         plasticity: How it learns.
         seed: Of the initial weights, uniform and normalized.
         delays: Steps from each input to the hidden neurons, int [inputs]; none: 0.
+
+    Raises:
+        Refused: A setting, or what a method is given, breaks its rule; nothing has changed.
     """
 
     weight: Tensor
@@ -66,15 +70,18 @@ class Brain(nn.Module):
         plasticity: Plasticity | None = None,
         *,
         seed: int = 0,
-        delays: Tensor | None = None,
+        delays: Given | None = None,
     ) -> None:
         super().__init__()
-        if inputs < 1 or classes < 1:
-            raise Refused(f"a brain needs inputs and classes, got {inputs} and {classes}")
-        self.inputs, self.classes, self.seed = inputs, classes, seed
-        self.anatomy, self.plasticity = anatomy or Anatomy(), plasticity or Plasticity()
+        self.inputs, self.classes = (
+            given.whole(n, "a brain needs inputs and classes, whole numbers from 1", 1)
+            for n in (inputs, classes)
+        )
+        self.seed = given.whole(seed, "the seed of a brain is a whole number from 0")
+        self.anatomy = given.settings(Anatomy() if anatomy is None else anatomy, Anatomy)
+        self.plasticity = Plasticity() if plasticity is None else plasticity
         channels, hidden = self.channels, self.anatomy.hidden
-        weight = self._normalized(torch.from_numpy(_uniform(seed, (channels, hidden))))
+        weight = self._normalized(torch.from_numpy(_uniform(self.seed, (channels, hidden))))
         one = torch.ones(())
         empty = torch.empty(0, 0)
         self.register_buffer("weight", weight)
@@ -84,47 +91,53 @@ class Brain(nn.Module):
             torch.zeros(channels, hidden) if self.plasticity.protection else empty.clone(),
         )
         self.register_buffer("theta", torch.zeros(hidden))
-        self.register_buffer("readout", torch.full((hidden, classes), 1.0 / classes))
-        self.register_buffer("responses", torch.zeros(classes, hidden))
+        self.register_buffer("readout", torch.full((hidden, self.classes), 1.0 / self.classes))
+        self.register_buffer("responses", torch.zeros(self.classes, hidden))
         self.register_buffer("delays", self._delays(delays))
         self.register_buffer("age", torch.zeros((), dtype=torch.int64))
         self.register_buffer("gain", one.clone())
         self.register_buffer("urge", one.clone())
 
     @property
+    def plasticity(self) -> Plasticity:
+        """How it learns; checked when it is set."""
+        return self._plasticity
+
+    @plasticity.setter
+    def plasticity(self, plasticity: Plasticity) -> None:
+        self._plasticity = given.settings(plasticity, Plasticity)
+
+    @property
     def channels(self) -> int:
         """Inputs of the circuit: twice those of a pattern where each has a complement."""
         return self.inputs * (2 if self.anatomy.complement else 1)
 
-    def forward(self, patterns: Tensor) -> Tensor:
+    def forward(self, patterns: Given) -> Tensor:
         """Return the scores of the outputs, [n, classes]; nothing is learned."""
         return self.respond(patterns).scores
 
-    def learn(self, patterns: Tensor, labels: Tensor, *, teacher: float = 1.0) -> Response:
+    def learn(self, patterns: Given, labels: Given, *, teacher: float = 1.0) -> Response:
         """Present `patterns` one after another and learn; return what the brain did meanwhile.
 
         Args:
             patterns: [n, inputs or more axes], uint8 or float in [0, 1].
-            labels: int64 [n]; -1 has no teacher.
+            labels: Whole numbers [n]; -1 has no teacher.
             teacher: Factor on the teacher's current.
         """
-        encoded, named = self._encoded(patterns), labels.to(torch.int64).contiguous().numpy()
-        if named.shape != (len(encoded),) or not ((named >= -1) & (named < self.classes)).all():
-            raise Refused(
-                f"learning needs one label from -1 to {self.classes - 1} for each of {len(encoded)} patterns, got "
-                f"labels of shape {list(named.shape)}; check them"
-            )
+        encoded, teacher = self._encoded(patterns), given.factor(teacher, "teacher")
+        named = given.labels(labels, len(encoded), self.classes).numpy()
         spikes, scores = self._blank(len(encoded))
         for rows in self._stretches(len(encoded)):
             self._learn(encoded[rows], named[rows], spikes[rows], scores[rows], teacher)
             self.age += rows.stop - rows.start
         return Response(torch.from_numpy(spikes), torch.from_numpy(scores))
 
-    def respond(self, patterns: Tensor, *, seed: int = 0) -> Response:
+    def respond(self, patterns: Given, *, seed: int = 0) -> Response:
         """Present `patterns` without teacher or learning, on as many threads as torch has.
 
         Equal seeds give equal spikes whatever the number of threads.
         """
+        seed = given.whole(seed, "a seed is a whole number from 0")
         encoded = self._encoded(patterns)
         spikes, scores = self._blank(len(encoded))
         unnamed = np.full(len(encoded), -1, np.int64)
@@ -145,10 +158,14 @@ class Brain(nn.Module):
                 list(pool.map(block, starts))
         return Response(torch.from_numpy(spikes), torch.from_numpy(scores))
 
-    def assign(self, patterns: Tensor, labels: Tensor, *, seed: int = 0) -> None:
-        """Store the mean response of each neuron to each class: the labels of Diehl & Cook."""
+    def assign(self, patterns: Given, labels: Given, *, seed: int = 0) -> None:
+        """Store the mean response of each neuron to each class: the labels of Diehl & Cook.
+
+        Patterns whose label is -1 count for none.
+        """
         spikes = self.respond(patterns, seed=seed).spikes.float()
-        chosen = nn.functional.one_hot(labels.long(), self.classes).float()
+        named = given.labels(labels, len(spikes), self.classes)
+        chosen = (named[:, None] == torch.arange(self.classes)).float()
         self.responses.copy_((chosen.T @ spikes) / chosen.sum(0).clamp(min=1)[:, None])
 
     def assigned_scores(self, spikes: Tensor) -> Tensor:
@@ -162,8 +179,10 @@ class Brain(nn.Module):
         New neurons start as in a new brain. New inputs start at weight 0 onto old neurons, so that
         nothing known is disturbed until they are learned.
         """
-        if inputs < 0 or hidden < 0:
-            raise Refused("a brain only grows; give how many inputs and neurons are added")
+        inputs, hidden = (
+            given.whole(n, "a brain only grows, by whole numbers of inputs and neurons")
+            for n in (inputs, hidden)
+        )
         anatomy = replace(self.anatomy, hidden=self.anatomy.hidden + hidden)
         seed = self.seed + int(self.age) + 1
         grown = Brain(self.inputs + inputs, self.classes, anatomy, self.plasticity, seed=seed)
@@ -183,13 +202,9 @@ class Brain(nn.Module):
         rows = torch.arange(self.inputs)
         return torch.cat([rows, rows + grown.inputs]) if self.anatomy.complement else rows
 
-    def _delays(self, delays: Tensor | None) -> Tensor:
-        given = torch.zeros(self.inputs, dtype=torch.int64) if delays is None else delays.long()
-        if given.shape != (self.inputs,) or bool((given < 0).any()):
-            raise Refused(
-                f"delays must be {self.inputs} whole steps from 0, got {tuple(given.shape)}"
-            )
-        return given.repeat(self.channels // self.inputs)
+    def _delays(self, delays: Given | None) -> Tensor:
+        steps = given.delays(torch.zeros(self.inputs) if delays is None else delays, self.inputs)
+        return steps.repeat(self.channels // self.inputs)
 
     def _normalized(self, weight: Tensor) -> Tensor:
         if self.anatomy.total == 0:
@@ -197,18 +212,17 @@ class Brain(nn.Module):
         scaled = weight * (self.anatomy.total * len(weight) / weight.sum(0).clamp(min=1e-9))
         return scaled.clamp(max=self.anatomy.w_max)
 
-    def _encoded(self, patterns: Tensor) -> Floats:
-        flat = patterns.detach().reshape(len(patterns), math.prod(patterns.shape[1:]))
-        values = flat.float() / 255.0 if flat.dtype == torch.uint8 else flat.float()
-        if values.shape[1] != self.inputs:
+    def _encoded(self, patterns: Given) -> Floats:
+        weight = self.weight
+        if weight.dtype != torch.float32 or weight.device.type != "cpu":
             raise Refused(
-                f"this brain has {self.inputs} inputs, but a pattern has {values.shape[1]} values"
+                f"a brain works in float32 on the CPU, but this one is {weight.dtype} on {weight.device}; call "
+                "its float() and cpu()"
             )
-        if len(values) and not (float(values.min()) >= 0.0 and float(values.max()) <= 1.0):
-            raise Refused("patterns must lie in [0, 1] (or be uint8); scale them first")
+        values = given.patterns(patterns, self.inputs)
         if self.anatomy.complement:
             values = torch.cat([values, 1.0 - values], 1)
-        return np.ascontiguousarray(values.cpu().numpy())
+        return np.ascontiguousarray(values.numpy())
 
     def _blank(self, n: int) -> tuple[NDArray[np.int32], Floats]:
         return np.zeros((n, self.anatomy.hidden), np.int32), np.zeros((n, self.classes), np.float32)
