@@ -1,0 +1,165 @@
+"""The sparse linear map against a masked dense one: values, both gradients, odd and empty shapes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from potentiate.errors import Refused
+from potentiate.kernels.sparse_linear import Edges, sparse_linear, sparse_linear_reference
+from potentiate.topology import Topology, constant_fan_in, erdos_renyi
+
+
+def wired(topology: Topology) -> Edges:
+    back_ends, targets, place = topology.reversed
+    parts = (topology.ends, topology.sources, back_ends, targets, place)
+    return Edges(*map(torch.from_numpy, parts))
+
+
+def random(shape: tuple[int, int], density: float, recurrent: bool = False) -> Edges:
+    rng = np.random.default_rng([*shape, round(100 * density)])
+    return wired(erdos_renyi(shape, density, rng, recurrent=recurrent))
+
+
+def values(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(*shape, generator=generator, dtype=dtype, requires_grad=True)
+
+
+def agree(edges: Edges, batch: tuple[int, ...], dtype: torch.dtype = torch.float32) -> None:
+    x = values(*batch, len(edges.back_ends) - 1, dtype=dtype)
+    weight = values(len(edges.sources), seed=1, dtype=dtype)
+    out, expected = sparse_linear(x, weight, edges), sparse_linear_reference(x, weight, edges)
+    tolerance = 1e-5 if dtype == torch.float32 else 1e-12
+    close = {"rtol": tolerance, "atol": tolerance * max(1, len(edges.back_ends)) ** 0.5}
+    torch.testing.assert_close(out, expected, **close)
+    above = torch.randn(out.shape, generator=torch.Generator().manual_seed(2), dtype=dtype)
+    mine = torch.autograd.grad(out, (x, weight), above)
+    theirs = torch.autograd.grad(expected, (x, weight), above)
+    close["atol"] = tolerance * max(1, out.numel()) ** 0.5
+    for a, b in zip(mine, theirs, strict=True):
+        assert a.shape == b.shape
+        torch.testing.assert_close(a, b, **close)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("density", [0.0, 0.03, 0.3, 1.0])
+@pytest.mark.parametrize("shape", [(1, 1), (7, 13), (40, 40), (65, 17), (3, 0), (0, 5)])
+def test_it_is_the_masked_dense_map(shape, density, dtype):
+    for batch in ((1,), (5,), (2, 3), (0,), (64,), ()):
+        agree(random(shape, density), batch, dtype)
+
+
+def test_rows_may_be_empty_or_full():
+    full = [(0, s) for s in range(9)] + [(3, s) for s in range(9)] + [(4, 2)]
+    targets, sources = zip(*full, strict=True)
+    agree(wired(Topology.from_pairs(targets, sources, (6, 9))), (11,))
+
+
+@pytest.mark.parametrize("fan_in", [1, 4, 8, 9, 15])
+def test_constant_fan_in_of_every_remainder(fan_in):
+    edges = wired(constant_fan_in((30, 20), fan_in, np.random.default_rng(fan_in)))
+    agree(edges, (33,))
+
+
+def test_a_single_neuron_without_edges_answers_nothing():
+    edges = random((1, 1), 1.0, recurrent=True)
+    assert sparse_linear(values(4, 1), values(0), edges).tolist() == [[0.0]] * 4
+
+
+def test_the_gradients_are_those_of_finite_differences():
+    edges = random((6, 8), 0.4)
+    x = values(3, 8, dtype=torch.float64)
+    weight = values(len(edges.sources), seed=1, dtype=torch.float64)
+    assert torch.autograd.gradcheck(lambda x, w: sparse_linear(x, w, edges), (x, weight))
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_the_number_of_threads_changes_no_bit(threads):
+    edges, before = random((130, 90), 0.2), torch.get_num_threads()
+    x, weight = values(17, 90), values(len(edges.sources), seed=1)
+
+    def run() -> list[Tensor]:
+        out = sparse_linear(x, weight, edges)
+        return [out.detach(), *torch.autograd.grad(out.square().sum(), (x, weight))]
+
+    torch.set_num_threads(1)
+    expected = run()
+    try:
+        torch.set_num_threads(threads)
+        assert all(torch.equal(a, b) for a, b in zip(run(), expected, strict=True))
+    finally:
+        torch.set_num_threads(before)
+
+
+TRAINING = """
+import numpy as np, torch
+from potentiate.kernels.sparse_linear import Edges, sparse_linear
+from potentiate.measure import peak_memory
+from potentiate.topology import erdos_renyi
+
+def trained(neurons, density):
+    found = erdos_renyi((neurons, neurons), density, np.random.default_rng(0), recurrent=True)
+    parts = found.ends, found.sources, *found.reversed
+    edges = Edges(*map(torch.from_numpy, parts))
+    weight = torch.nn.Parameter(torch.randn(found.edges))
+    optimizer = torch.optim.Adam([weight])
+    for _ in range(3):
+        optimizer.zero_grad()
+        sparse_linear(torch.randn(8, neurons), weight, edges).square().mean().backward()
+        optimizer.step()
+
+trained(50, 0.1)
+before = peak_memory()
+trained(20_000, 5e-4)
+print(peak_memory() - before)
+"""
+
+
+def test_a_large_map_trains_in_memory_that_no_matrix_fits_in():
+    done = subprocess.run(
+        [sys.executable, "-c", TRAINING], capture_output=True, text=True, check=True
+    )
+    matrix = 20_000 * 20_000 * 4
+    assert int(done.stdout) < matrix / 16  # 200,000 edges; even one byte a pair would be 400 MB
+
+
+def test_any_optimizer_trains_what_is_stored():
+    edges = random((5, 12), 0.5)
+    x = values(40, 12).detach()
+    wanted = sparse_linear(x, values(len(edges.sources), seed=3).detach(), edges)
+    weight = torch.nn.Parameter(values(len(edges.sources), seed=1).detach())
+    optimizer = torch.optim.AdamW([weight], lr=0.05)
+    losses = []
+    for _ in range(60):
+        optimizer.zero_grad()
+        loss = (sparse_linear(x, weight, edges) - wanted).square().mean()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.05 * losses[0]
+
+
+@pytest.mark.parametrize(
+    ("x", "weight", "told"),
+    [
+        (torch.zeros(2, 4), torch.zeros(6), "do not fit"),
+        (torch.zeros(2, 3), torch.zeros(5), "do not fit"),
+        (torch.zeros(2, 3), torch.zeros(6, dtype=torch.float64), "must both be float32 or float64"),
+        (torch.zeros(2, 3).half(), torch.zeros(6).half(), "must both be float32 or float64"),
+    ],
+)
+def test_what_does_not_fit_is_refused(x, weight, told):
+    with pytest.raises(Refused, match=told):
+        sparse_linear(x, weight, random((2, 3), 1.0))
+
+
+def test_compiled_and_traced_it_is_the_same():
+    edges = random((9, 6), 0.5)
+    columns, weight = values(6, 4), values(len(edges.sources), seed=1)
+    torch.library.opcheck(torch.ops.potentiate.sparse_linear.default, (columns, weight, *edges))
