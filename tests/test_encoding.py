@@ -182,6 +182,14 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "half a step": (lambda: poisson(1.0, 2.5, 1.0, RANDOM), "steps is 2.5"),  # type: ignore[arg-type]
     "no time": (lambda: poisson(1.0, 5, 0.0, RANDOM), "dt is 0"),
     "a NaN of time": (lambda: poisson(1.0, 5, NAN, RANDOM), "dt is nan"),
+    "a time in words": (lambda: poisson(1.0, 5, "1", RANDOM), "dt is '1'"),  # type: ignore[arg-type]
+    "times in a row": (lambda: poisson(1.0, 5, [1.0, 2.0], RANDOM), "dt is"),  # type: ignore[arg-type]
+    "a rate as text": (lambda: poisson(["5"], 5, 1.0, RANDOM), "cannot be read as numbers"),  # type: ignore[arg-type]
+    "a rate that is complex": (lambda: poisson([1j], 5, 1.0, RANDOM), "cannot be read as numbers"),
+    "no rate": (lambda: poisson(None, 5, 1.0, RANDOM), "rate_hz holds nan"),  # type: ignore[arg-type]
+    "steps in words": (lambda: poisson(1.0, "5", 1.0, RANDOM), "steps is 5"),  # type: ignore[arg-type]
+    "no generator": (lambda: poisson(1.0, 5, 1.0, None), "random is None"),  # type: ignore[arg-type]
+    "a seed": (lambda: bernoulli(0.5, 5, 5), "give a generator"),  # type: ignore[arg-type]
     "a chance above 1": (lambda: bernoulli(1.1, 5, RANDOM), "p holds 1.1; give numbers from 0"),
     "a negative chance": (lambda: bernoulli(-0.1, 5, RANDOM), "p holds -0.1"),
     "no step of chance": (lambda: bernoulli(0.1, -3, RANDOM), "bernoulli: steps is -3"),
@@ -190,6 +198,9 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "a latency in no step": (lambda: latency([0.5], 0), "latency: steps is 0"),
     "two fields": (lambda: receptive_fields(2, 0.0, 1.0), "give three or more"),
     "fields the wrong way": (lambda: receptive_fields(5, 1.0, 0.0), "low below high"),
+    "fields that are too wide": (lambda: receptive_fields(5, -1e308, 1e308), "cover nothing"),
+    "fields between rows": (lambda: receptive_fields(5, [0.0], [1.0]), "cover nothing"),  # type: ignore[arg-type]
+    "an overlap in words": (lambda: receptive_fields(5, 0.0, 1.0, "a"), "overlap is 'a'"),  # type: ignore[arg-type]
     "fields without overlap": (lambda: receptive_fields(5, 0.0, 1.0, 0.0), "overlap is 0"),
     "an infinite value": (lambda: gaussian_population(INF, [0.0], 1.0), "values holds inf"),
     "a square of centers": (lambda: gaussian_population(0.0, [[0.0]], 1.0), "give \\[n\\]"),
@@ -201,6 +212,18 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "an infinite signal": (lambda: delta([INF], 1.0), "signal holds inf"),
     "a threshold of 0": (lambda: delta([1.0], 0.0), "delta: threshold is 0"),
     "spikes without ON and OFF": (lambda: reconstruction([[1, 0, 1]], 1.0), "\\[T, ..., 2\\]"),
+    "NaN spikes of a signal": (lambda: reconstruction([[NAN, 0.0]], 1.0), "spikes holds nan"),
+    "a signal of words": (lambda: reconstruction([["a", "b"]], 1.0), "cannot be read"),
+    "starts that do not fit": (
+        lambda: reconstruction([[1, 0]], 1.0, [1.0, 2.0]),
+        "start is of shape",
+    ),
+    "a rate of NaN": (lambda: rate([[NAN]], 1.0), "rate: spikes holds nan"),
+    "a rate of words": (lambda: rate([["a"]], 1.0), "rate: spikes cannot be read"),
+    "a rate of less than nothing": (lambda: rate([-1], 1.0), "rate: spikes holds -1"),
+    "the first of NaN": (lambda: first_spike([NAN], 1.0), "first_spike: spikes holds nan"),
+    "the first of words": (lambda: first_spike(["a"], 1.0), "first_spike: spikes cannot be read"),
+    "the first of one": (lambda: first_spike(True, 1.0), "there is no step"),
     "a rate of no step": (lambda: rate(np.zeros((0, 3)), 1.0), "rate: there is no step"),
     "the first of no step": (lambda: first_spike([], 1.0), "first_spike: there is no step"),
     "a rate in no time": (lambda: rate([1], 0.0), "rate: dt is 0"),

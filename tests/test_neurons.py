@@ -243,6 +243,17 @@ def test_a_leaky_integrator_never_fires() -> None:
         (izhikevich, {"a": 0.0}, "izhikevich: a is 0.0"),
         (izhikevich, {"c": 40.0}, "give a peak above c"),
         (leaky_integrator, {"tau": -5.0}, "leaky_integrator: tau is -5.0"),
+        (leaky_integrator, {"rest": nan}, "leaky_integrator: rest is nan; give a finite number"),
+        (lif, {"resistance": nan}, "lif: resistance is nan"),
+        (lif, {"reset": -inf}, "lif: reset is -inf"),
+        (lif, {"tau": "1"}, "lif: tau is '1'; give a number above 0"),
+        (lif, {"threshold": "a"}, "threshold is a and reset is 10.0"),
+        (lif, {"refractory": None}, "refractory is None"),
+        (current_lif, {"resistance": inf}, "current_lif: resistance is inf"),
+        (adaptive_threshold_lif, {"rest": nan}, "adaptive_threshold_lif: rest is nan"),
+        (adaptive_lif, {"rest": nan}, "adaptive_lif: rest is nan"),
+        (adex, {"a": nan}, "adex: a is nan"),
+        (izhikevich, {"d": nan}, "izhikevich: d is nan"),
     ],
 )
 def test_a_model_that_makes_no_sense_is_refused(
@@ -256,10 +267,18 @@ def test_a_model_that_makes_no_sense_is_refused(
     ("drive", "dt", "message"),
     [
         (np.zeros((3, 2)), 0.0, "simulate: dt is 0.0"),
+        (np.zeros((3, 2)), inf, "simulate: dt is inf; give a finite number"),
+        (np.zeros((3, 2)), "1", "simulate: dt is '1'"),
         (1.0, 1.0, "the drive is one number"),
+        (np.full((3, 2), nan), 1.0, "the drive is not all finite"),
+        ([0.0, -inf], 1.0, "the drive is not all finite"),
+        ([None, 1.0], 1.0, "the drive is not all finite"),
+        (["1"], 1.0, "the drive cannot be read as numbers"),
+        ([[1.0], [1.0, 2.0]], 1.0, "the drive cannot be read as numbers"),
+        ([1j], 1.0, "the drive cannot be read as numbers"),
     ],
 )
-def test_a_run_that_makes_no_sense_is_refused(drive: Any, dt: float, message: str) -> None:
+def test_a_run_that_makes_no_sense_is_refused(drive: Any, dt: Any, message: str) -> None:
     with pytest.raises(Refused, match=message):
         simulate(lif(), drive, dt)
 
@@ -268,3 +287,26 @@ def test_a_state_of_another_shape_is_refused() -> None:
     neuron = lif()
     with pytest.raises(Refused, match=r"shape \(3,\) and a step of the drive of \(2,\)"):
         simulate(neuron, np.zeros((5, 2)), 1.0, state=neuron.start((3,)))
+
+
+def test_a_state_that_is_not_of_the_model_is_refused() -> None:
+    neuron = lif()
+    start = neuron.start((2,))
+    wrong: list[tuple[Any, str]] = [
+        (adex().start((2,)), "the state is a AdexState and the model needs a LifState"),
+        (tuple(start), "the model needs a LifState"),
+        (
+            start._replace(wait=np.zeros(5, np.int64)),
+            r"shape \(5,\) and a step of the drive of \(2,\)",
+        ),
+        (start._replace(v=np.zeros(2, np.int64)), "v of the state is no float64"),
+        (start._replace(v=np.array([0.0, nan])), "v of the state is no float64, or NaN"),
+    ]
+    for state, message in wrong:
+        with pytest.raises(Refused, match=message):
+            simulate(neuron, np.zeros((5, 2)), 1.0, state=state)
+
+
+def test_only_neurons_are_simulated() -> None:
+    with pytest.raises(Refused, match="simulate: 3 is no neuron"):
+        simulate(3, np.zeros(3), 1.0)  # type: ignore[arg-type]

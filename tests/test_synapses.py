@@ -118,7 +118,7 @@ def test_two_lines_of_one_kind_do_not_share_what_is_on_its_way() -> None:
     assert one.arriving.any()
 
 
-@pytest.mark.parametrize("delays", [[[-1]], [[1.5]], [1, 2], 3])
+@pytest.mark.parametrize("delays", [[[-1]], [[1.5]], [1, 2], 3, [["1"]], [[1], [1, 2]], None])
 def test_delays_that_are_no_steps_are_refused(delays: Any) -> None:
     with pytest.raises(Refused, match="give integers as"):
         delay_line(delays)
@@ -129,5 +129,9 @@ def test_synapses_that_make_no_sense_are_refused() -> None:
         exponential(tau=0.0)
     with pytest.raises(Refused, match="lateral_inhibition: strength is nan"):
         lateral_inhibition(nan)
+    with pytest.raises(Refused, match="lateral_inhibition: strength is '3'"):
+        lateral_inhibition("3")  # type: ignore[arg-type]
+    with pytest.raises(Refused, match="exponential: jump is nan"):
+        exponential(tau=1.0, jump=nan)
     with pytest.raises(Refused, match="a population has an axis"):
         lateral_inhibition(1.0).start(())

@@ -8,8 +8,9 @@ that is passed in. The cost of every code is one pass over the spikes it returns
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from operator import index
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.random import Generator
@@ -49,7 +50,7 @@ def poisson(rate_hz: ArrayLike, steps: int, dt: float, random: Generator) -> Spi
         [T, ...].
 
     Raises:
-        Refused: A rate is negative or NaN, or T or dt is not above 0.
+        Refused: A rate is negative or NaN, T or dt is not above 0, or `random` is no generator.
     """
     rates = _numbers("poisson: rate_hz", rate_hz, NOT_NEGATIVE)
     steps = _count("poisson: steps", steps)
@@ -61,9 +62,11 @@ def bernoulli(p: ArrayLike, steps: int, random: Generator) -> Spikes:
     """Spikes in each step with chance `p`, independent of all others: [...] to [T, ...].
 
     Raises:
-        Refused: A chance is NaN or outside [0, 1], or T is not above 0.
+        Refused: A chance is NaN or outside [0, 1], T is not above 0, or `random` is no generator.
     """
     chance = _numbers("bernoulli: p", p, SHARE)
+    if not isinstance(random, Generator):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise Refused(f"random is {random}; give a generator, such as numpy.random.default_rng(0)")
     return random.random((_count("bernoulli: steps", steps), *chance.shape)) < chance
 
 
@@ -102,7 +105,8 @@ def receptive_fields(count: int, low: float, high: float, overlap: float = 1.5) 
         Refused: There are fewer than three fields, low is not below high, or overlap not above 0.
     """
     ends = _numbers("receptive_fields: low and high", (low, high))
-    if _count("receptive_fields: count", count) < 3 or not low < high:
+    covered = ends.shape == (2,) and 0 < float(ends[1]) - float(ends[0]) <= LARGEST
+    if _count("receptive_fields: count", count) < 3 or not covered:
         raise Refused(
             f"receptive_fields: {count} from {low} to {high} cover nothing; give three or more, and "
             "low below high"
@@ -197,13 +201,15 @@ def reconstruction(spikes: ArrayLike, threshold: float, start: ArrayLike = 0.0) 
     """The signal that `delta` spikes tell: [T, ..., 2] to [T, ...], from the first value [...] on.
 
     Raises:
-        Refused: The spikes have no axes of time and of ON and OFF, or the threshold is not above 0.
+        Refused: The spikes are not such, the threshold is not above 0, or the start does not fit.
     """
-    given = np.asarray(spikes)
+    given = _trains("reconstruction", spikes, 0)
     if given.ndim < 2 or given.shape[-1] != 2:
         raise Refused(f"reconstruction: spikes are of shape {given.shape}; give [T, ..., 2]")
-    level = np.cumsum(given[..., 0].astype(np.int64) - given[..., 1], axis=0)
+    level = np.cumsum(np.subtract(given[..., 0], given[..., 1], dtype=np.float64), axis=0)
     first = _numbers("reconstruction: start", start)
+    if first.shape not in ((), level.shape[1:]):
+        raise Refused(f"reconstruction: start is of shape {first.shape}; give {level.shape[1:]}")
     return first + _positive("reconstruction: threshold", threshold) * level
 
 
@@ -211,7 +217,7 @@ def rate(spikes: ArrayLike, dt: float) -> Floats:
     """Mean rate in Hz: spikes or counts [T, ...] with steps of dt ms to [...].
 
     Raises:
-        Refused: There is no step, or dt is not above 0.
+        Refused: There is no step, a count is negative or not finite, or dt is not above 0.
     """
     per_step = _trains("rate", spikes).mean(axis=0, dtype=np.float64)
     return np.asarray(per_step * (1000 / _positive("rate: dt", dt)))
@@ -221,7 +227,7 @@ def first_spike(spikes: ArrayLike, dt: float) -> Floats:
     """Time of the first spike in ms, infinity where there is none: [T, ...] with steps of dt ms to [...].
 
     Raises:
-        Refused: There is no step, or dt is not above 0.
+        Refused: There is no step, a count is negative or not finite, or dt is not above 0.
     """
     fired = _trains("first_spike", spikes) != 0
     at = fired.argmax(axis=0) * _positive("first_spike: dt", dt)
@@ -256,37 +262,38 @@ def _clock(steps: int, axes: int) -> NDArray[np.int64]:
     return np.arange(steps, dtype=np.int64).reshape(-1, *(1,) * axes)
 
 
-def _trains(code: str, spikes: ArrayLike) -> NDArray[np.float64]:
-    given = np.asarray(spikes)
-    if given.ndim == 0 or len(given) == 0:
+def _trains(code: str, spikes: Any, steps: int = 1) -> NDArray[Any]:
+    """Return spikes or counts of at least so many steps; bool stays, at an eighth of the memory."""
+    known = getattr(spikes, "dtype", None) == np.bool_
+    given = spikes if known else _numbers(f"{code}: spikes", spikes, ACTIVITY)
+    if given.ndim == 0 or len(given) < steps:
         raise Refused(f"{code}: there is no step in the spikes; give [T, ...] with T above 0")
     return given
 
 
 def _numbers(what: str, values: ArrayLike, allowed: _Range = FINITE) -> Floats:
     """Return `values` as float64; refuse what is no number or not allowed."""
-    low, high, rule = allowed
     try:
-        given = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise Refused(f"{what} cannot be read as numbers; give {rule}") from None
-    wrong = given[~((given >= low) & (given <= high))]
+        found = np.asarray(values)
+        given = np.asarray(found if found.dtype.kind in "biufO" else "text", dtype=np.float64)
+    except (TypeError, ValueError, RuntimeError):
+        raise Refused(f"{what} cannot be read as numbers; give {allowed.rule}") from None
+    wrong = given[~((given >= allowed.low) & (given <= allowed.high))]
     if wrong.size:
-        raise Refused(f"{what} holds {wrong.flat[0]:g}; give {rule}")
+        raise Refused(f"{what} holds {wrong.flat[0]:g}; give {allowed.rule}")
     return given
 
 
 def _positive(what: str, value: float) -> float:
-    if not 0 < value < np.inf:
-        raise Refused(f"{what} is {value}; give a finite number above 0")
-    return float(value)
+    with suppress(TypeError, ValueError):  # text cannot be compared
+        if 0 < value < np.inf:
+            return float(value)
+    told = repr(value) if isinstance(value, str) else value
+    raise Refused(f"{what} is {told}; give a finite number above 0")
 
 
 def _count(what: str, value: int) -> int:
-    try:
-        number = index(value)
-    except TypeError:
-        number = 0
-    if number < 1:
-        raise Refused(f"{what} is {value}; give a whole number above 0")
-    return number
+    with suppress(TypeError):
+        if index(value) > 0:
+            return index(value)
+    raise Refused(f"{what} is {value}; give a whole number above 0")

@@ -14,7 +14,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from potentiate.errors import Refused
-from potentiate.neurons.neuron import Floats, Steps, require_not_negative, require_positive
+from potentiate.neurons.neuron import (
+    Floats,
+    Steps,
+    require_finite,
+    require_not_negative,
+    require_positive,
+)
 
 Spikes = NDArray[np.bool_] | NDArray[np.float64]
 State = TypeVar("State", bound="tuple[NDArray[Any], ...]")
@@ -44,6 +50,7 @@ def exponential(*, tau: float, jump: float = 1.0) -> Synapse[CurrentState]:
     r per second keep it at jump * r * tau / 1000 on average, to first order in dt / tau.
     """
     require_positive("exponential", tau=tau)
+    require_finite("exponential", jump=jump)
 
     def step(state: CurrentState, spikes: Spikes, dt: float) -> tuple[CurrentState, Floats]:
         current, came = state.current.flat, spikes.flat
@@ -117,7 +124,10 @@ def delay_line(delays: ArrayLike) -> DelayLine:
     Raises:
         Refused: A delay is negative or no whole number, or the array is not a matrix.
     """
-    whole = np.asarray(delays)
+    try:
+        whole = np.asarray(delays)
+    except (TypeError, ValueError, RuntimeError):  # ragged, or on another device
+        whole = np.array("")
     if whole.ndim != 2 or not np.issubdtype(whole.dtype, np.integer) or (whole < 0).any():
         raise Refused("delay_line: delays are whole steps from 0 on; give integers as [pre, post]")
     longest, post = int(whole.max(initial=0)), whole.shape[1]

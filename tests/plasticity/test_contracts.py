@@ -251,6 +251,43 @@ def test_settings_that_make_no_sense_are_refused(name: str, key: str, value: flo
         RULES[name](**{key: value})
 
 
+NUMBERS = [
+    (name, key)
+    for name, factory in RULES.items()
+    for key, given in inspect.signature(factory).parameters.items()
+    if type(given.default) is float and not key.startswith("mu_")  # for soft bounds alone
+]
+
+
+@pytest.mark.parametrize(("name", "key"), NUMBERS)
+@pytest.mark.parametrize("value", [float("nan"), "1", None])
+def test_every_setting_is_a_number(name: str, key: str, value: Any) -> None:
+    with pytest.raises(Refused, match=f"^{key}=|no weight lies between"):
+        RULES[name](**{key: value})
+
+
+@pytest.mark.parametrize("key", ["mu_plus", "mu_minus"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.0, "1"])
+def test_exponents_are_finite_and_not_negative(key: str, value: Any) -> None:
+    with pytest.raises(Refused, match=f"^{key}=.*not negative"):
+        pair_stdp(bounds="soft", **{key: value})
+
+
+@pytest.mark.parametrize("name", [n for n in RULES if n not in {"normalize", "hebb", "oja"}])
+def test_a_state_is_made_for_a_matrix_of_floats(name: str) -> None:
+    rule = rule_of(name)
+    with pytest.raises(Refused, match=r"the weight is int64 \[2, 2\]"):
+        start(rule, np.ones((2, 2), np.int64), 1)
+    with pytest.raises(Refused, match=r"the shape \(3,\); give \[pre, post\]"):
+        start(rule, np.ones(3), 1)
+
+
+@pytest.mark.parametrize("batch", [-1, 1.5, None])
+def test_a_batch_is_a_number_of_samples(batch: Any) -> None:
+    with pytest.raises(Refused, match=r"the batch is .*; give a whole number of samples"):
+        pair_stdp().init(weights(), batch)
+
+
 @pytest.mark.parametrize("name", REDUCING)
 def test_a_reduction_is_a_mean_or_a_sum(name: str) -> None:
     with pytest.raises(Refused, match="did you mean 'mean'"):

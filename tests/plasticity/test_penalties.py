@@ -144,6 +144,8 @@ def test_bad_settings_are_refused() -> None:
     for kind in PENALTIES.values():
         with pytest.raises(Refused, match="strength=-1"):
             kind(strength=-1)
+    with pytest.raises(Refused, match="strength=inf"):
+        EWC(strength=float("inf"))
     with pytest.raises(Refused, match="damping=0"):
         SynapticIntelligence(damping=0)
     w = torch.tensor([1.0], requires_grad=True)

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from potentiate.errors import Refused
 from potentiate.plasticity import Rule, oja, pair_stdp, projection, replay
@@ -139,3 +140,89 @@ def test_what_cannot_be_done_is_refused() -> None:
         replay(rule, weight, post, pre, traces)
     with pytest.raises(Refused, match=r"do not lie in \[0, 1\]"):
         replay(rule, weight + 1, pre, post, traces)
+
+
+def test_a_state_of_another_weight_batch_or_rule_is_refused() -> None:
+    weight, pre, post = window((5, 4), 30, 0.3)
+    rule, start = rules["additive"], weight.copy()
+    others = {
+        "another weight": rule.init(np.zeros((2, 1)), 1),
+        "a batch of two": rule.init(weight, 2),
+        "a rule without": (),
+        "another rule": tuple(rule.init(weight, 1)),
+        "whole numbers": rule.init(weight, 1)._replace(pre=np.zeros((1, 5), np.int64)),
+        "half precision": rule.init(weight, 1)._replace(pre=np.zeros((1, 5), np.float16)),
+        "of tensors": type(rule.init(weight, 1))(*map(torch.as_tensor, rule.init(weight, 1))),
+        "read-only": rule.init(weight, 1)._replace(pre=np.broadcast_to(0.0, (1, 5))),
+    }
+    for engine in ("auto", "reference", "event", "block"):
+        for state in others.values():
+            with pytest.raises(Refused, match=r"give what rule\.init\(weight, 1\) returns"):
+                replay(rule, weight, pre, post, state, engine=engine)
+    np.testing.assert_array_equal(weight, start)
+
+
+@pytest.mark.parametrize("engine", ["auto", "reference", "event", "block"])
+@pytest.mark.parametrize("side", ["pre", "post", "weight"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_numbers_that_are_not_finite_are_refused(engine: str, side: str, value: float) -> None:
+    weight, *trains = window((5, 4), 30, 0.3)
+    rule = rules["additive"]
+    given = {"weight": weight, "pre": trains[0] * 1.0, "post": trains[1] * 1.0}
+    given[side][3, 2] = value
+    with pytest.raises(Refused, match="not all finite"):
+        replay(rule, **given, state=rule.init(weight, 1), engine=engine)
+
+
+@pytest.mark.parametrize("dt", [0, -1.0, np.nan, np.inf, "1", None])
+def test_time_goes_forward(dt: Any) -> None:
+    weight, pre, post = window((5, 4), 30, 0.3)
+    with pytest.raises(Refused, match=r"replay: dt is .*; give a finite number of ms above 0"):
+        replay(rules["soft"], weight, pre, post, rules["soft"].init(weight, 1), dt)
+
+
+def test_weights_that_cannot_learn_are_refused() -> None:
+    weight, pre, post = window((5, 4), 30, 0.3)
+    rule = rules["soft"]
+    state = rule.init(weight, 1)
+    locked = weight.copy()
+    locked.flags.writeable = False
+    wrong: list[tuple[Any, str]] = [
+        (weight.tolist(), "the weight is a list"),
+        (torch.as_tensor(weight), "the weight is a Tensor; give an array"),
+        (weight > 0.5, r"the weight is bool \[5, 4\]"),
+        (weight.astype(np.int64), r"the weight is int64 \[5, 4\]"),
+        (weight.astype(np.float16), "float16"),
+        (weight[0], r"the shape \(4,\); give \[pre, post\]"),
+        (locked, "that can be written"),
+    ]
+    for values, said in wrong:
+        with pytest.raises(Refused, match=f"replay: .*{said}"):
+            replay(rule, values, pre, post, state)
+    with pytest.raises(Refused, match="replay: pair_stdp is no rule"):
+        replay(pair_stdp, weight, pre, post, state)  # type: ignore[arg-type]
+
+
+def test_spikes_may_be_tensors_lists_and_numbers_of_any_width() -> None:
+    weight, pre, post = window((5, 4), 30, 0.3)
+    rule = rules["additive"]
+    expected = results(rule, "event", weight, pre, post)
+    for engine in ("auto", "reference", "event", "block"):
+        for spikes in (
+            (torch.as_tensor(pre), torch.as_tensor(post)),
+            (pre.tolist(), post.tolist()),
+            (pre.astype(np.float16), post.astype(">f8")),
+            (pre.astype(np.int8), post.astype(np.uint8)),
+        ):
+            learned, state = weight.copy(), rule.init(weight, 1)
+            learned, state = replay(rule, learned, *spikes, state, engine=engine)
+            for a, b in zip((learned, *state), expected, strict=True):
+                np.testing.assert_allclose(a, b, atol=1e-12)
+
+
+@pytest.mark.parametrize("wrong", [[["a"]], [[1], [1, 2]], [[1j]], [[None]]])
+def test_spikes_that_are_no_numbers_are_refused(wrong: Any) -> None:
+    weight = np.full((1, 1), 0.5)
+    rule = rules["additive"]
+    with pytest.raises(Refused, match="cannot be read as numbers"):
+        replay(rule, weight, wrong, wrong, rule.init(weight, 1))

@@ -1,10 +1,26 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 import numpy as np
 import pytest
 
 from potentiate.errors import Refused
-from potentiate.plasticity import Rule, bound, chain, every, gated, hebb, intrinsic, pair_stdp
+from potentiate.plasticity import (
+    Rule,
+    amplitude_decay,
+    bound,
+    chain,
+    every,
+    gated,
+    hebb,
+    importance_weighted,
+    intrinsic,
+    metaplasticity,
+    pair_stdp,
+)
 from potentiate.plasticity.rule import Array, State
 
 
@@ -143,3 +159,112 @@ def test_parameters_are_floats_however_they_were_given() -> None:
     given = pair_stdp(1, 1, 20, 20, w_max=2).parameters
     assert [type(v) for v in (*given[:4], *given.limits)] == [float] * 8
     assert type(given.nearest) is bool
+
+
+PAIRS = pair_stdp()
+RUNNING = {"plain": PAIRS, "compiled": PAIRS.compiled(), "composed": chain(every(2, gated(PAIRS)))}
+
+
+@pytest.mark.parametrize("name", RUNNING)
+@pytest.mark.parametrize(
+    ("pre", "post"),
+    [
+        ((5, 1, 7), (5, 1, 2)),  # wide
+        ((5, 1, 2), (5, 1, 2)),  # narrow
+        ((5, 1, 3), (5, 1, 1)),
+        ((5, 1, 3), (2, 1, 2)),  # short
+        ((2, 1, 3), (5, 1, 2)),
+        ((5, 2, 3), (5, 1, 2)),  # of another batch
+        ((5, 3), (5, 2)),
+        ((), ()),
+    ],
+)
+def test_spikes_that_do_not_fit_are_refused(
+    name: str, pre: tuple[int, ...], post: tuple[int, ...]
+) -> None:
+    rule, weight = RUNNING[name], np.full((3, 2), 0.5)
+    with pytest.raises(Refused, match=r"do not fit a weight \(3, 2\); give \[time, batch, pre\]"):
+        rule.run(weight, np.ones(pre), np.ones(post), rule.init(weight, 1), 1.0)
+    assert (weight == 0.5).all()
+
+
+@pytest.mark.parametrize("name", RUNNING)
+def test_a_window_asks_for_a_state_of_its_own(name: str) -> None:
+    rule, weight = RUNNING[name], np.full((3, 2), 0.5)
+    spikes = np.ones((5, 2, 3)), np.ones((5, 2, 2))
+    for state in (rule.init(weight, 1), rule.init(np.ones((4, 2)), 2), ()):
+        with pytest.raises(Refused, match=r"give what rule\.init\(weight, 2\) returns"):
+            rule.run(weight, *spikes, state, 1.0)
+    single = weight.astype(np.float32)
+    learned, _ = rule.run(single, *spikes, rule.init(weight, 2), 1.0)  # traces may be finer
+    assert learned.dtype == np.float32
+    assert (learned < 0.5).all()
+
+
+@pytest.mark.parametrize("name", RUNNING)
+def test_a_window_asks_for_numbers(name: str) -> None:
+    rule, weight = RUNNING[name], np.full((3, 2), 0.5)
+    pre, post, state = np.ones((5, 1, 3)), np.ones((5, 1, 2)), rule.init(weight, 1)
+    wrong: list[tuple[tuple[Any, ...], str]] = [
+        ((weight.astype(int), pre, post, state, 1.0), "the weight is int64"),
+        ((weight.tolist(), pre, post, state, 1.0), "the weight is a list"),
+        ((weight * np.nan, pre, post, state, 1.0), "the weights are not all finite"),
+        ((weight, pre * np.nan, post, state, 1.0), "the presynaptic spikes are not all finite"),
+        ((weight, pre, post * np.inf, state, 1.0), "the postsynaptic spikes are not all finite"),
+        ((weight, pre, post.astype(str), state, 1.0), "cannot be read as numbers"),
+        ((weight, pre, post, state, 0.0), "dt is 0.0; give a finite number of ms above 0"),
+        ((weight, pre, post, state, -1), "dt is -1"),
+        ((weight, pre, post, state, np.nan), "dt is nan"),
+        ((weight, pre, post, state, "1"), "dt is '1'"),
+    ]
+    for given, said in wrong:
+        with pytest.raises(Refused, match=f"^run: .*{said}"):
+            rule.run(*given)
+    assert (weight == 0.5).all()
+
+
+def test_a_window_looks_at_the_layout_of_a_state_once() -> None:
+    made: list[int] = []
+
+    def init(weight: Array, batch: int) -> State:
+        made.append(batch)
+        return (np.zeros(batch),)
+
+    rule = Rule(init, multiplying(1.0).update)
+    for _ in range(3):
+        rule.run(np.ones((1, 1)), np.ones((4, 2, 1)), np.ones((4, 2, 1)), (np.zeros(2),), 1.0)
+    assert made == [2]
+
+
+@pytest.mark.parametrize("n", [1.5, "2", None, np.nan])
+def test_every_counts_whole_steps(n: Any) -> None:
+    with pytest.raises(Refused, match="choose a whole number"):
+        every(n, hebb())
+
+
+def test_every_takes_a_whole_number_of_numpy() -> None:
+    assert run(every(np.int32(5), adding(0.25)), 20)[0] == pytest.approx(6.0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "compose",
+    [
+        chain,
+        partial(chain, hebb()),
+        partial(every, 2),
+        gated,
+        metaplasticity,
+        importance_weighted,
+        amplitude_decay,
+    ],
+)
+@pytest.mark.parametrize("junk", [1, None, hebb])
+def test_only_rules_are_composed(compose: Callable[[Any], Rule], junk: Any) -> None:
+    with pytest.raises(Refused, match="is no rule; give what a factory returns"):
+        compose(junk)
+
+
+@pytest.mark.parametrize("bounds", [(np.nan, 1), (0, np.nan), ("a", 1), (np.inf, np.inf)])
+def test_bounds_are_numbers(bounds: Any) -> None:
+    with pytest.raises(Refused, match="no weight lies between"):
+        bound(*bounds)

@@ -7,7 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from potentiate.neurons.neuron import Fired, Floats, Neuron, require_descending, require_positive
+from potentiate.neurons.neuron import (
+    Fired,
+    Floats,
+    Neuron,
+    require_descending,
+    require_finite,
+    require_positive,
+)
 
 
 class AdexState(NamedTuple):
@@ -39,6 +46,7 @@ def adex(
     Source: Brette and Gerstner 2005, with their parameters.
     """
     require_positive("adex", capacitance=capacitance, leak=leak, slope=slope, tau_w=tau_w)
+    require_finite("adex", rest=rest, threshold=threshold, reset=reset, peak=peak, a=a, b=b)
     require_descending("adex", peak=peak, reset=reset)
     require_descending("adex", peak=peak, threshold=threshold)
 

@@ -7,7 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from potentiate.neurons.neuron import Fired, Floats, Neuron, require_descending, require_positive
+from potentiate.neurons.neuron import (
+    Fired,
+    Floats,
+    Neuron,
+    require_descending,
+    require_finite,
+    require_positive,
+)
 
 
 class IzhikevichState(NamedTuple):
@@ -37,6 +44,7 @@ def izhikevich(
     Source: Izhikevich 2003; the defaults are regular spiking, the others are in `IZHIKEVICH`.
     """
     require_positive("izhikevich", a=a)
+    require_finite("izhikevich", b=b, c=c, d=d, peak=peak)
     require_descending("izhikevich", peak=peak, c=c)
 
     def start(shape: tuple[int, ...]) -> IzhikevichState:

@@ -14,6 +14,7 @@ from potentiate.neurons.neuron import (
     Neuron,
     Steps,
     require_descending,
+    require_finite,
     require_not_negative,
     require_positive,
 )
@@ -75,6 +76,7 @@ def lif(
     Source: Lapicque 1907; defaults of Brunel 2000, whose voltages count from rest.
     """
     require_positive("lif", tau=tau)
+    require_finite("lif", reset=reset, rest=rest, resistance=resistance)
     require_descending("lif", threshold=threshold, reset=reset)
     require_not_negative("lif", refractory=refractory)
     if method not in ("exact", "euler"):
@@ -120,6 +122,7 @@ def current_lif(
     Source: Rotter and Diesmann 1999; defaults of Potjans and Diesmann 2014 (pA, 0.04 mV/pA).
     """
     require_positive("current_lif", tau=tau, tau_syn=tau_syn)
+    require_finite("current_lif", reset=reset, rest=rest, resistance=resistance)
     require_descending("current_lif", threshold=threshold, reset=reset)
     require_not_negative("current_lif", refractory=refractory)
 
@@ -169,6 +172,7 @@ def adaptive_threshold_lif(
     offset of -20 mV are one constant here, and the drive is a current instead of conductances.
     """
     require_positive("adaptive_threshold_lif", tau=tau, tau_theta=tau_theta)
+    require_finite("adaptive_threshold_lif", reset=reset, rest=rest, resistance=resistance)
     require_descending("adaptive_threshold_lif", threshold=threshold, reset=reset)
     require_not_negative("adaptive_threshold_lif", refractory=refractory, theta_plus=theta_plus)
 
@@ -220,6 +224,7 @@ def adaptive_lif(
     defaults are ours.
     """
     require_positive("adaptive_lif", tau=tau, tau_u=tau_u, tau_theta=tau_theta)
+    require_finite("adaptive_lif", reset=reset, rest=rest, resistance=resistance)
     require_descending("adaptive_lif", threshold=threshold, reset=reset)
     require_not_negative(
         "adaptive_lif", refractory=refractory, u_plus=u_plus, theta_plus=theta_plus
@@ -263,6 +268,7 @@ def leaky_integrator(
     Cost: an addition and a product for each neuron and step; used to read out a population.
     """
     require_positive("leaky_integrator", tau=tau)
+    require_finite("leaky_integrator", rest=rest, resistance=resistance)
 
     def start(shape: tuple[int, ...]) -> IntegratorState:
         return IntegratorState(np.full(shape, rest, np.float64))

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from potentiate.errors import Refused
-from potentiate.plasticity.limits import not_negative, positive
+from potentiate.plasticity import checks
+from potentiate.plasticity.limits import not_negative, positive, share
 from potentiate.plasticity.rule import Rule, State, with_parameters
 from potentiate.plasticity.stdp import pair_stdp
 from potentiate.plasticity.traces import Array, blend, decay, join, silent
@@ -53,10 +53,11 @@ def importance_weighted(
     Cost: a copy of the weight and pre * post per step.
 
     Raises:
-        Refused: A time constant is not positive, or `protection` or `use` is negative.
+        Refused: A time constant is not positive, `protection` or `use` is negative, or `rule` is none.
     """
     positive(tau=tau, tau_trace=tau_trace)
     not_negative(protection=protection, use=use)
+    checks.rules("importance_weighted", rule)
     update_inner = rule.update
     p = Protection(float(protection), float(use), float(tau), float(tau_trace))
 
@@ -127,6 +128,7 @@ def two_speed(tau_fast: float = 1e4, tau_slow: float = 1e6) -> Rule:
     positive(tau_fast=tau_fast, tau_slow=tau_slow)
 
     def init(weight: Array, batch: int) -> Slow:
+        checks.matrix("init", weight)
         return Slow(weight.copy())
 
     return with_parameters(init, _couple, TwoSpeed(tau_fast, tau_slow))
@@ -162,11 +164,11 @@ def amplitude_decay(rule: Rule = PAIRS, *, tau: float = 2e6, floor: float = 0.1)
     Cost: a copy of the weight and pre * post per step.
 
     Raises:
-        Refused: `tau` is not positive, or `floor` lies outside [0, 1].
+        Refused: `tau` is not positive, `floor` lies outside [0, 1], or `rule` is none.
     """
     positive(tau=tau)
-    if not 0 <= floor <= 1:
-        raise Refused(f"floor={floor} is no share of an amplitude; choose one from 0 to 1")
+    share(floor=floor)
+    checks.rules("amplitude_decay", rule)
     update_inner = rule.update
 
     def init(weight: Array, batch: int) -> Tired:

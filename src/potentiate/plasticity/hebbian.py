@@ -13,7 +13,7 @@ import numpy as np
 
 from potentiate.plasticity.limits import Limits, Reduce, limits, positive, takes_mean
 from potentiate.plasticity.rule import Rule, State, stateless, with_parameters
-from potentiate.plasticity.traces import Array, change, share
+from potentiate.plasticity.traces import Array, change, per_output, share
 
 
 class Hebbian(NamedTuple):
@@ -123,7 +123,7 @@ def bcm(
     room = limits(w_min, w_max)
 
     def init(weight: Array, batch: int) -> Threshold:
-        return Threshold(np.zeros(weight.shape[1], weight.dtype))
+        return Threshold(per_output(weight))
 
     return with_parameters(init, _bcm, BCM(eta, tau, y0, room, takes_mean(reduce)))
 

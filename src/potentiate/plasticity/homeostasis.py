@@ -9,7 +9,7 @@ import numpy as np
 
 from potentiate.plasticity.limits import positive
 from potentiate.plasticity.rule import Rule, State, stateless, with_parameters
-from potentiate.plasticity.traces import Array
+from potentiate.plasticity.traces import Array, per_output
 
 
 class Rates(NamedTuple):
@@ -44,7 +44,7 @@ def synaptic_scaling(target_rate: float = 10.0, tau: float = 1e5, tau_rate: floa
     positive(target_rate=target_rate, tau=tau, tau_rate=tau_rate)
 
     def init(weight: Array, batch: int) -> Rates:
-        return Rates(np.full(weight.shape[1], target_rate, weight.dtype))
+        return Rates(per_output(weight, target_rate))
 
     return with_parameters(init, _scale, Scaling(target_rate, tau, tau_rate))
 
@@ -95,7 +95,7 @@ def intrinsic(target_rate: float = 10.0, eta: float = 0.05) -> Rule:
     positive(target_rate=target_rate, eta=eta)
 
     def init(weight: Array, batch: int) -> Thresholds:
-        return Thresholds(np.zeros(weight.shape[1], weight.dtype))
+        return Thresholds(per_output(weight))
 
     return with_parameters(init, _move_threshold, Intrinsic(target_rate, eta))
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from math import inf
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from potentiate.errors import Refused, unknown
 
@@ -25,10 +26,9 @@ def limits(w_min: float, w_max: float, mu_plus: float = 0.0, mu_minus: float = 0
     Raises:
         Refused: The range is empty, an exponent is negative, or a soft bound is infinite.
     """
-    if not w_min <= w_max:
+    if not holds(lambda: w_min <= w_max and w_min < inf and w_max > -inf):
         raise Refused(f"no weight lies between {w_min} and {w_max}; put the lower bound first")
-    if min(mu_plus, mu_minus) < 0:
-        raise Refused(f"exponents {mu_plus} and {mu_minus} must not be negative; take 0 for none")
+    not_negative(mu_plus=mu_plus, mu_minus=mu_minus)
     if (mu_plus > 0 and w_max == inf) or (mu_minus > 0 and w_min == -inf):
         raise Refused("a soft bound must be finite; set w_min and w_max or take bounds='additive'")
     return Limits(w_min, w_max, mu_plus, mu_minus)
@@ -40,11 +40,7 @@ def positive(**values: float) -> None:
     Raises:
         Refused: One is not.
     """
-    for name, value in values.items():
-        if not 0 < value < inf:
-            raise Refused(
-                f"{name}={value} is refused: it must be above 0 and finite; change {name}"
-            )
+    _each(values, lambda value: 0 < value < inf, "be above 0 and finite")
 
 
 def not_negative(**values: float) -> None:
@@ -53,9 +49,25 @@ def not_negative(**values: float) -> None:
     Raises:
         Refused: One is not.
     """
-    for name, value in values.items():
-        if not 0 <= value < inf:
-            raise Refused(f"{name}={value} is refused: it must not be below 0; take 0 for none")
+    _each(values, lambda value: 0 <= value < inf, "be finite and not negative")
+
+
+def finite(**values: float) -> None:
+    """Check settings that may have either sign.
+
+    Raises:
+        Refused: One is NaN, infinite or no number.
+    """
+    _each(values, lambda value: -inf < value < inf, "be a finite number")
+
+
+def share(**values: float) -> None:
+    """Check settings that are a share of something.
+
+    Raises:
+        Refused: One lies outside [0, 1].
+    """
+    _each(values, lambda value: 0 <= value <= 1, "lie from 0 to 1")
 
 
 def known(kind: str, name: str, names: tuple[str, ...]) -> None:
@@ -65,7 +77,7 @@ def known(kind: str, name: str, names: tuple[str, ...]) -> None:
         Refused: It is none of them; the nearest is suggested.
     """
     if name not in names:
-        raise unknown(kind, name, names)
+        raise unknown(kind, str(name), names)
 
 
 def takes_mean(reduce: str) -> bool:
@@ -76,3 +88,22 @@ def takes_mean(reduce: str) -> bool:
     """
     known("reduction", reduce, ("mean", "sum"))
     return reduce == "mean"
+
+
+def holds(comparison: Callable[[], bool]) -> bool:
+    """Whether a comparison holds; what cannot be compared, such as text, does not."""
+    try:
+        return bool(comparison())
+    except (TypeError, ValueError):
+        return False
+
+
+def told(value: Any) -> str:
+    """Return a number as it is, and what is none so that it cannot be taken for one."""
+    return str(value) if isinstance(value, int | float) else repr(value)
+
+
+def _each(values: Mapping[str, Any], fine: Callable[[Any], bool], must: str) -> None:
+    for name, value in values.items():
+        if not holds(lambda value=value: fine(value)):
+            raise Refused(f"{name}={told(value)} is refused: it must {must}; change {name}")

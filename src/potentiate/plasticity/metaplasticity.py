@@ -5,13 +5,12 @@ from __future__ import annotations
 from math import exp
 from typing import NamedTuple
 
-import numpy as np
-
+from potentiate.plasticity import checks
 from potentiate.plasticity.homeostasis import mean_of
 from potentiate.plasticity.limits import positive
 from potentiate.plasticity.rule import Rule, State
 from potentiate.plasticity.stdp import pair_stdp
-from potentiate.plasticity.traces import Array
+from potentiate.plasticity.traces import Array, per_output
 
 PAIRS = pair_stdp()
 
@@ -39,13 +38,14 @@ def metaplasticity(
         bounds of `rule`; chain `bound` after it.
 
     Raises:
-        Refused: A parameter is not positive.
+        Refused: A parameter is not positive, or `rule` is none.
     """
     positive(threshold=threshold, tau=tau, factor=factor)
+    checks.rules("metaplasticity", rule)
     update_inner = rule.update
 
     def init(weight: Array, batch: int) -> Activity:
-        return Activity(np.zeros(weight.shape[1], weight.dtype), rule.init(weight, batch))
+        return Activity(per_output(weight), rule.init(weight, batch))
 
     def update(
         weight: Array, pre: Array, post: Array, state: Activity, dt: float

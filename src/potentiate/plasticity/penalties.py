@@ -15,12 +15,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
 
 from potentiate.errors import Refused
+from potentiate.plasticity.limits import not_negative, positive
 
 Tensors: TypeAlias = Mapping[str, Tensor]
 
@@ -49,7 +50,7 @@ class EWC:
     strength: float = 100.0
 
     def __post_init__(self) -> None:
-        _not_negative(strength=self.strength)
+        not_negative(strength=self.strength)
 
     def init(self, params: Tensors) -> Consolidated:
         """Return the state before the first task: nothing matters yet."""
@@ -112,9 +113,8 @@ class SynapticIntelligence:
     damping: float = 0.1
 
     def __post_init__(self) -> None:
-        _not_negative(strength=self.strength)
-        if not self.damping > 0:
-            raise Refused(f"damping={self.damping} divides by nothing; choose one above 0")
+        not_negative(strength=self.strength)
+        positive(damping=self.damping)
 
     def init(self, params: Tensors) -> Consolidated:
         """Return the state before the first task, anchored where training starts."""
@@ -177,9 +177,3 @@ def _nothing(params: Tensors) -> Consolidated:
 
 def _copies(params: Tensors) -> dict[str, Tensor]:
     return {name: p.detach().clone() for name, p in params.items()}
-
-
-def _not_negative(**values: Any) -> None:
-    for name, value in values.items():
-        if not value >= 0:
-            raise Refused(f"{name}={value} would reward forgetting; choose one of 0 or more")

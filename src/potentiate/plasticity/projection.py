@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from potentiate.errors import Refused, unknown
+from potentiate.plasticity import checks
 from potentiate.plasticity.rule import Rule, State
 from potentiate.plasticity.stdp import PairSTDP, PairTraces
 from potentiate.plasticity.traces import Array
@@ -51,15 +52,11 @@ def replay(
         tensors, are taken along (so a state may come from `rule.init` of an array).
 
     Raises:
-        Refused: Shapes do not fit, weights lie outside the bounds of the rule, no such engine, or an
-            engine that cannot do this rule or does not reach these tensors.
+        Refused: Shapes do not fit, the state is for another weight or a batch, numbers are not
+            finite, weights lie outside the bounds of the rule, no such engine, or an engine that
+            cannot do this rule or does not reach these tensors.
     """
-    if pre.shape != (len(post), weight.shape[0]) or post.shape != (len(pre), weight.shape[1]):
-        raise Refused(
-            f"spikes of shapes {pre.shape} and {post.shape} do not fit a weight {weight.shape}; give "
-            "[time, pre] and [time, post]"
-        )
-    _within(rule, weight)
+    pre, post, dt = _within(rule, weight, pre, post, state, dt)
     automatic = engine == "auto"
     chosen = engine_for(rule, weight, pre, post, dt) if automatic else engine
     learn = LEARN[_possible(rule, weight, chosen)]
@@ -89,7 +86,22 @@ def engine_for(rule: Rule, weight: Array, pre: Array, post: Array, dt: float = 1
     return "block" if meeting <= MEETING else "event"
 
 
-def _within(rule: Rule, weight: Array) -> None:
+def _within(
+    rule: Rule, weight: Any, pre: Any, post: Any, state: State, dt: float
+) -> tuple[Any, Any, float]:
+    """Check all arguments once, and return spikes and dt as engines read them."""
+    checks.rules("replay", rule)
+    there = _on_device(weight)
+    checks.matrix("replay", weight, written=True, tensor=there)
+    checks.finite("replay", "weights", weight)
+    pre, post = checks.spikes("replay", weight, pre, post, "time", tensors=there)
+    wanted = rule.layout(checks.shape(weight), 1)
+    checks.belongs("replay", state, wanted, 1, tensors=there)
+    _bounded(rule, weight)
+    return pre, post, checks.time_step("replay", dt)
+
+
+def _bounded(rule: Rule, weight: Array) -> None:
     """Check the weights: engines differ in when they would clip one that lies outside."""
     if isinstance(rule.parameters, PairSTDP) and 0 not in weight.shape:
         room = rule.parameters.limits
@@ -111,7 +123,7 @@ def _density(spikes: Array) -> float:
 
 def _possible(rule: Rule, weight: Array | Any, engine: str) -> str:
     if engine not in ENGINES:
-        raise unknown("engine", engine, ENGINES)
+        raise unknown("engine", str(engine), ENGINES)
     p = rule.parameters
     if engine != "reference" and not isinstance(p, PairSTDP):
         raise Refused(f"engine '{engine}' does pair_stdp alone; take 'reference' for other rules")
@@ -133,7 +145,7 @@ def _by_rule(
 ) -> tuple[Array, State]:
     kind = weight.dtype
     window = np.ascontiguousarray(pre[:, None], kind), np.ascontiguousarray(post[:, None], kind)
-    return rule.compiled().run(weight, *window, state, dt)
+    return rule.compiled().window(weight, *window, state, dt)
 
 
 def _by_event(

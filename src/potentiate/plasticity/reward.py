@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from potentiate.plasticity.limits import Limits, Reduce, limits, positive, takes_mean
+from potentiate.plasticity.limits import Limits, Reduce, finite, limits, positive, takes_mean
 from potentiate.plasticity.rule import Rule, with_parameters
 from potentiate.plasticity.traces import Array, decay, join, share, silent
 
@@ -60,6 +60,7 @@ def reward_stdp(
         Refused: A time constant is not positive, the bounds are empty, or `reduce` is unknown.
     """
     positive(tau_plus=tau_plus, tau_minus=tau_minus, tau_eligibility=tau_eligibility)
+    finite(a_plus=a_plus, a_minus=a_minus)
     times = tau_plus, tau_minus, tau_eligibility
     room = limits(w_min, w_max)
     parameters = RewardSTDP(a_plus, a_minus, *times, room, takes_mean(reduce))

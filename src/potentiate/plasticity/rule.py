@@ -24,12 +24,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property
 from math import inf
+from operator import index
 from typing import Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
 
 from potentiate.errors import Refused
-from potentiate.plasticity.limits import Limits, limits
+from potentiate.plasticity import checks
+from potentiate.plasticity.limits import Limits, holds, limits
 from potentiate.plasticity.traces import Array, blend, join, silent
 
 State: TypeAlias = Any  # a tuple of arrays, nested where rules are
@@ -65,10 +67,37 @@ class Rule:
     parameters: Any = None
     equation: Equation | None = None
 
+    def run(
+        self, weight: Array, pre: Array, post: Array, state: State, dt: float
+    ) -> tuple[Array, State]:
+        """`update` over a window: pre [time, batch, pre], post [time, batch, post].
+
+        `update` trusts its arguments; here they are checked, once, whatever the window is long.
+
+        Raises:
+            Refused: Shapes do not fit, the weight is not of float32 or float64, the state is for
+                another weight, batch or rule, dt is not above 0, or a number is not finite.
+        """
+        checks.matrix("run", weight, written=True)
+        checks.finite("run", "weights", weight)
+        pre, post = checks.spikes("run", weight, pre, post, "time, batch")
+        batch = pre.shape[1]
+        checks.belongs("run", state, self.layout(weight.shape, batch), batch)
+        return self.window(weight, pre, post, state, checks.time_step("run", dt))
+
     @cached_property
-    def run(self) -> Window:
-        """`update` over a window: pre [time, batch, pre], post [time, batch, post]."""
+    def window(self) -> Window:
+        """`run` without its checks, for callers that have made them."""
         return _over_time(self.update)
+
+    @cached_property
+    def layout(self) -> Callable[[tuple[int, ...], int], str]:
+        """(shape of a weight, batch) -> what a state is made of; kept for each."""
+
+        def layout(shape: tuple[int, ...], batch: int) -> str:
+            return checks.layout(self.init(np.ones(shape), batch))
+
+        return cache(layout)
 
     def compiled(self) -> Rule:
         """Return the rule as machine code; the first call with new types takes a second or two."""
@@ -85,7 +114,7 @@ class Rule:
             update = _bound(compiled(self.equation), self.parameters)
             rule = Rule(self.init, update, self.parameters)
             run = _bound(compiled(_equation_over_time(self.equation)), self.parameters)
-        rule.__dict__["run"] = run  # where the cached property keeps it
+        rule.__dict__["window"] = run  # where the cached property keeps it
         return rule
 
 
@@ -115,7 +144,12 @@ def _bound(equation: Equation, parameters: Any) -> Update:
 
 
 def chain(*rules: Rule) -> Rule:
-    """Apply `rules` one after another in each step; the state is a tuple of theirs, in order."""
+    """Apply `rules` one after another in each step; the state is a tuple of theirs, in order.
+
+    Raises:
+        Refused: One of them is no rule.
+    """
+    checks.rules("chain", *rules)
     if not rules:
         return Rule(stateless, _unchanged)
     first, rest = rules[0], chain(*rules[1:])
@@ -150,10 +184,12 @@ def every(n: int, rule: Rule) -> Rule:
     spikes see those of n steps as simultaneous. Steps that do not fill a group of n wait in the state.
 
     Raises:
-        Refused: `n` is less than 1.
+        Refused: `n` is no whole number, or less than 1, or `rule` is none.
     """
-    if n < 1:
-        raise Refused(f"every({n}, ...) never runs its rule; choose n of at least 1")
+    if not holds(lambda: index(n) >= 1):
+        raise Refused(f"every({n!r}, ...) never runs its rule; choose a whole number of at least 1")
+    n = index(n)
+    checks.rules("every", rule)
     update_inner = rule.update
 
     def init(weight: Array, batch: int) -> Gathered:
@@ -188,7 +224,11 @@ def gated(rule: Rule) -> Rule:
 
     At 0 the weight stays as it is while traces go on. Cost: a copy of the weight per step unless
     the signal is 1. A signal above 1 can pass the bounds of `rule`; chain `bound` after it.
+
+    Raises:
+        Refused: `rule` is none.
     """
+    checks.rules("gated", rule)
     update_inner = rule.update
 
     def init(weight: Array, batch: int) -> Gate:

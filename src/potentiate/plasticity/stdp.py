@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from potentiate.plasticity.limits import Limits, Reduce, known, limits, positive, takes_mean
+from potentiate.plasticity.limits import Limits, Reduce, finite, known, limits, positive, takes_mean
 from potentiate.plasticity.rule import Rule, with_parameters
 from potentiate.plasticity.traces import Array, change, decay, join, modulated, share, silent
 
@@ -60,9 +60,11 @@ def pair_stdp(
     Cost: batch * (spiking inputs * post + pre * post where an output spikes) per step.
 
     Raises:
-        Refused: A time constant is not positive, the bounds are empty, or a name is unknown.
+        Refused: A time constant is not positive, an amplitude not finite, the bounds are empty, or a
+            name is unknown.
     """
     positive(tau_plus=tau_plus, tau_minus=tau_minus)
+    finite(a_plus=a_plus, a_minus=a_minus)
     known("bounds", bounds, (*EXPONENTS, "soft"))
     known("pairing", pairing, PAIRINGS)
     room = limits(w_min, w_max, *EXPONENTS.get(bounds, (mu_plus, mu_minus)))
@@ -136,9 +138,11 @@ def triplet_stdp(
     Cost: as `pair_stdp`.
 
     Raises:
-        Refused: A time constant is not positive, the bounds are empty, or `reduce` is unknown.
+        Refused: A time constant is not positive, an amplitude not finite, the bounds are empty, or
+            `reduce` is unknown.
     """
     positive(tau_plus=tau_plus, tau_x=tau_x, tau_minus=tau_minus, tau_y=tau_y)
+    finite(a2_plus=a2_plus, a3_plus=a3_plus, a2_minus=a2_minus, a3_minus=a3_minus)
     amplitudes, times = (a2_plus, a3_plus, a2_minus, a3_minus), (tau_plus, tau_x, tau_minus, tau_y)
     parameters = TripletSTDP(*amplitudes, *times, limits(w_min, w_max), takes_mean(reduce))
 

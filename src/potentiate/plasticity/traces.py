@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from potentiate.plasticity import checks
 from potentiate.plasticity.limits import Limits
 
 Array: TypeAlias = NDArray[Any]
@@ -21,8 +22,18 @@ Array: TypeAlias = NDArray[Any]
 
 def silent(weight: Array, batch: int) -> tuple[Array, Array]:
     """Return traces of zero for both sides of `weight`, [batch, pre] and [batch, post]."""
+    checks.matrix("init", weight)
+    checks.samples("init", batch)
     n_pre, n_post = weight.shape
     return np.zeros((batch, n_pre), weight.dtype), np.zeros((batch, n_post), weight.dtype)
+
+
+def per_output(weight: Array, value: float = 0.0) -> Array:
+    """Return `value` for each postsynaptic neuron of `weight`, [post]."""
+    checks.matrix("init", weight)
+    same = np.zeros(weight.shape[1], weight.dtype)
+    same.fill(value)
+    return same
 
 
 def decay(trace: Array, dt: float, tau: float) -> None:
