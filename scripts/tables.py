@@ -16,7 +16,7 @@ from pathlib import Path
 from potentiate.models import WORKLOADS
 from potentiate.models.reference import schedule
 from potentiate.study.emit import machine_line
-from potentiate.study.numbers import change_with_span, duration, quality, with_span
+from potentiate.study.numbers import change_with_span, duration, quality, times, with_span
 from potentiate.study.plots.forest import forest
 from potentiate.study.reading import read_findings
 from potentiate.study.verdict import speedup
@@ -59,6 +59,38 @@ def results() -> str:
             f"{with_span(gain)} | {change_with_span(best.judgement.quality, plan.metric)} | {versus} |"
         )
     return "\n".join(rows)
+
+
+def brains() -> str:
+    """What each optimization of a brain bought alone, and the bundles in the confirmation."""
+    rows = ["| study | technique | speed-up | time per step | quality |", "|---|---|---|---|---|"]
+    for name in ("xor", "digits"):
+        found = read_findings(ROOT / "studies" / f"brain-{name}")
+        metric = found.plan.metric
+        confirmed = {row.arm: row for row in found.confirmation}
+        for single in found.singles:
+            row = confirmed.get(single.arm, single)
+            if row.judgement.time is None:
+                rows.append(
+                    f"| brain/{name} | {_bundle(single.arm)} | {row.judgement.reason} | | |"
+                )
+                continue
+            change = "the same numbers" if row.evidence == "exact" else "not measured"
+            if row.judgement.quality is not None and row.evidence != "exact":
+                change = change_with_span(row.judgement.quality, metric)
+            gain = with_span(speedup(row.judgement.time))
+            rows.append(
+                f"| brain/{name} | {_bundle(single.arm)} | {gain} | {times(row.step_ratio)} | {change} |"
+            )
+    return "\n".join(rows)
+
+
+def _bundle(arm: str) -> str:
+    parts = arm.split(" + ")
+    if len(parts) == 1:
+        return f"`{arm}`"
+    without = "" if "rarer-homeostasis" in parts else " but rarer homeostasis"
+    return f"**all together{without}**"
 
 
 def techniques() -> str:
@@ -111,6 +143,7 @@ GENERATED = {
     "docs/techniques.md": {"techniques": techniques},
     "docs/workloads.md": {"workloads": workloads},
     "docs/benchmarks.md": {"records": records},
+    "docs/models/brain.md": {"studies": brains},
 }
 
 
