@@ -70,7 +70,7 @@ PROFILES: dict[str, dict[str, Any]] = {
         "rounds": 1,
         "looks": (3,),
         "confirm_looks": (6,),
-        "controls": (0.5, 0.2),
+        "controls": (0.5, 1 / 3, 0.2),
         "lengths": (0.2, 0.35, 0.5),
         "top": 1,
     },
