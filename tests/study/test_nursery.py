@@ -44,6 +44,19 @@ loud = supervised("job/loud", noisy, (x, y), epochs=1)
 crashing = supervised("job/crashing", crash, (x, y))
 leaving = supervised("job/leaving", leave, (x, y))
 infinite = supervised("job/infinite", lambda: nn.Linear(4, 2), (x, y), loss=diverging)
+class Held(torch.utils.data.Dataset):
+    kept = None
+    def __len__(self):
+        return 200
+    def __getitem__(self, i):
+        if torch.utils.data.get_worker_info() and self.kept is None:
+            self.kept = bytearray(b"x" * (96 << 20))
+        return x[i], y[i]
+def held(workers):
+    return torch.utils.data.DataLoader(Held(), batch_size=20, num_workers=workers, persistent_workers=workers > 0)
+parts = dict(validation=held(0), test=held(0), epochs=30)
+held_0 = supervised("job/held-0", lambda: nn.Linear(4, 2), held(0), **parts)
+held_1 = supervised("job/held-1", lambda: nn.Linear(4, 2), held(1), **parts)
 straight = supervised("job/straight", lambda: Straight(4, 2), (x, y), epochs=2, batch_size=20)
 stuck = supervised("job/stuck", lambda: __import__("time").sleep(600), (x, y))
 """
@@ -102,6 +115,12 @@ def test_the_sanity_checks_hold_for_an_ordinary_job(job, nursery):
 def test_the_gradient_check_sees_a_gradient_that_is_none(job, nursery):
     record = nursery.run(asked(job, "straight", mode="sanity"))
     assert [what for what, holds, _ in record.checks if not holds] == [GRADIENT]
+
+
+def test_what_a_loader_worker_holds_is_memory_of_the_run(job, nursery):
+    without, beside = (nursery.run(asked(job, f"held_{workers}")) for workers in (0, 1))
+    assert beside.status == "ok", beside.reason
+    assert beside.memory - without.memory > 80 << 20
 
 
 def test_what_a_workload_prints_does_not_disturb_the_answer(job, nursery):
