@@ -466,3 +466,14 @@ def test_a_screening_in_which_every_run_fails_models_the_gains_alone():
     result = investigate(asked, pilot(whole), Ledger(None, screening_fails), {})
     assert result.complete
     assert result.interactions == []
+
+
+def test_a_quiet_world_ends_its_confirmation_early():
+    """The finalist is too good to leave the search and too slow to win, so no look settles it."""
+    world = World(
+        effects={"gain": Effect(step=0.985)}, noise=0.002, quality_noise=0.0002, slope=0.02
+    )
+    result = study(world, single("gain"), lengths=(1.0,), top=1, confirm_looks=(6, 9, 13, 20))
+    pairs = {r.request.block for r in result.records if r.request.phase == "confirm"}
+    assert len(pairs) < 20
+    assert any("asks for no more than" in note for note in result.notes)
