@@ -11,13 +11,20 @@ import torch
 from torch import Tensor
 
 from potentiate.errors import Refused
-from potentiate.kernels.sparse_linear import Edges, sparse_linear, sparse_linear_reference
+from potentiate.kernels.sparse_linear import (
+    ENGINES,
+    Edges,
+    recurrent_trace,
+    sparse_linear,
+    sparse_linear_reference,
+    sparse_recurrent,
+    sparse_recurrent_reference,
+)
 from potentiate.topology import Topology, constant_fan_in, erdos_renyi
 
 
 def wired(topology: Topology) -> Edges:
-    back_ends, targets, place = topology.reversed
-    parts = (topology.ends, topology.sources, back_ends, targets, place)
+    parts = (topology.ends, topology.sources, *topology.reversed)
     return Edges(*map(torch.from_numpy, parts))
 
 
@@ -34,13 +41,19 @@ def values(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Te
 def agree(edges: Edges, batch: tuple[int, ...], dtype: torch.dtype = torch.float32) -> None:
     x = values(*batch, len(edges.back_ends) - 1, dtype=dtype)
     weight = values(len(edges.sources), seed=1, dtype=dtype)
-    out, expected = sparse_linear(x, weight, edges), sparse_linear_reference(x, weight, edges)
-    tolerance = 1e-5 if dtype == torch.float32 else 1e-12
-    close = {"rtol": tolerance, "atol": tolerance * max(1, len(edges.back_ends)) ** 0.5}
+    expected = sparse_linear_reference(x, weight, edges)
+    for engine in ENGINES:
+        same(sparse_linear(x, weight, edges, engine), expected, (x, weight))
+
+
+def same(out: Tensor, expected: Tensor, inputs: tuple[Tensor, ...]) -> None:
+    """Values and gradients agree, the gradients of a weighted sum of the outputs."""
+    tolerance = 1e-5 if out.dtype == torch.float32 else 1e-12
+    close = {"rtol": tolerance, "atol": tolerance * max(1, *inputs[0].shape) ** 0.5}
     torch.testing.assert_close(out, expected, **close)
-    above = torch.randn(out.shape, generator=torch.Generator().manual_seed(2), dtype=dtype)
-    mine = torch.autograd.grad(out, (x, weight), above)
-    theirs = torch.autograd.grad(expected, (x, weight), above)
+    above = torch.randn(out.shape, generator=torch.Generator().manual_seed(2), dtype=out.dtype)
+    mine = torch.autograd.grad(out, inputs, above)
+    theirs = torch.autograd.grad(expected, inputs, above, retain_graph=True)
     close["atol"] = tolerance * max(1, out.numel()) ** 0.5
     for a, b in zip(mine, theirs, strict=True):
         assert a.shape == b.shape
@@ -79,14 +92,63 @@ def test_the_gradients_are_those_of_finite_differences():
     assert torch.autograd.gradcheck(lambda x, w: sparse_linear(x, w, edges), (x, weight))
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("batch", [0, 1, 5, 64])
+@pytest.mark.parametrize(("neurons", "density"), [(1, 1.0), (9, 0.0), (40, 0.1), (33, 1.0)])
+def test_it_iterates_as_the_masked_dense_map(neurons, density, batch, engine):
+    edges = random((neurons, neurons), density, recurrent=True)
+    for iterations in (1, 2, 5):
+        h = values(neurons, batch)
+        weight = (values(len(edges.sources), seed=1) / max(1, density * neurons) ** 0.5).detach()
+        weight.requires_grad_()
+        expected = sparse_recurrent_reference(h, weight, edges, iterations)
+        same(sparse_recurrent(h, weight, edges, iterations, engine), expected, (h, weight))
+
+
+def test_the_gradients_of_iterations_are_those_of_finite_differences():
+    edges = random((7, 7), 0.5, recurrent=True)
+    weight = values(len(edges.sources), seed=4, dtype=torch.float64)
+    h = values(7, 3, dtype=torch.float64)
+    assert torch.autograd.gradcheck(lambda h, w: sparse_recurrent(h, w, edges, 3), (h, weight))
+
+
+def test_no_iteration_is_no_change_and_what_is_not_finite_stays_so():
+    edges, h = random((6, 6), 0.5, recurrent=True), values(6, 2)
+    weight = values(len(edges.sources), seed=1)
+    assert sparse_recurrent(h, weight, edges, 0) is h
+    bad = torch.full((6, 2), float("nan"))
+    for engine in ENGINES:
+        assert sparse_recurrent(bad, weight, edges, 2, engine).isnan().any()
+
+
+def test_the_trace_holds_what_edges_read_and_what_came_back():
+    edges = random((20, 20), 0.3, recurrent=True)
+    h, above = values(20, 8), torch.randn(20, 8)
+    weight = values(len(edges.sources), seed=1)
+    out = sparse_recurrent(h, weight, edges, 3)
+    (expected,) = torch.autograd.grad(out, weight, above)
+    for engine in ENGINES:
+        with torch.no_grad():
+            trace, errors = recurrent_trace(h, above, weight, edges, 3, engine)
+        torch.testing.assert_close(trace[:, 3], out)
+        rows = torch.repeat_interleave(torch.arange(20), edges.ends.diff())
+        found = (trace[edges.sources.long(), :3] * errors[rows]).sum((1, 2))
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_the_number_of_threads_changes_no_bit(threads):
     edges, before = random((130, 90), 0.2), torch.get_num_threads()
     x, weight = values(17, 90), values(len(edges.sources), seed=1)
 
+    around = random((130, 130), 0.2, recurrent=True)
+    h, loops = values(130, 17), values(len(around.sources), seed=2)
+
     def run() -> list[Tensor]:
-        out = sparse_linear(x, weight, edges)
-        return [out.detach(), *torch.autograd.grad(out.square().sum(), (x, weight))]
+        out, end = sparse_linear(x, weight, edges), sparse_recurrent(h, loops, around, 3)
+        loss = out.square().sum() + end.square().sum()
+        inputs = (x, weight, h, loops)
+        return [out.detach(), end.detach(), *torch.autograd.grad(loss, inputs)]
 
     torch.set_num_threads(1)
     expected = run()
@@ -162,4 +224,18 @@ def test_what_does_not_fit_is_refused(x, weight, told):
 def test_compiled_and_traced_it_is_the_same():
     edges = random((9, 6), 0.5)
     columns, weight = values(6, 4), values(len(edges.sources), seed=1)
-    torch.library.opcheck(torch.ops.potentiate.sparse_linear.default, (columns, weight, *edges))
+    product, recur = torch.ops.potentiate.sparse_linear, torch.ops.potentiate.sparse_recurrent
+    torch.library.opcheck(product.default, (columns, weight, *edges, "rows"))
+    around = random((6, 6), 0.5, recurrent=True)
+    loops = values(len(around.sources), seed=1)
+    torch.library.opcheck(recur.default, (columns, loops, *around, 2, "rows"))
+
+
+def test_an_engine_that_does_not_exist_is_refused_with_the_nearest():
+    with pytest.raises(Refused, match="dense"):
+        sparse_linear(torch.zeros(2, 3), torch.zeros(6), random((2, 3), 1.0), engine="dence")
+
+
+def test_a_recurrent_map_leads_back_to_its_own_neurons():
+    with pytest.raises(Refused, match="as many targets as sources, got 2 and 3"):
+        sparse_recurrent(torch.zeros(3, 4), torch.zeros(6), random((2, 3), 1.0), 2)

@@ -2,12 +2,16 @@
 
     y[b, t] = sum over the edges e into t of  w[e] x[b, source(e)]
 
-Inside, the batch is the contiguous axis: an edge multiplies a whole row of the input, so that its index
-is read once for all samples and no weight is ever spread out to a matrix.
+and the same map applied again and again with what is negative cut off in between, in one call:
 
-Cost: 2 * edges * batch multiply-adds forward and twice that backward, the backward pass in two kernels:
-the gradient of the input goes over the edges by source, that of the weight over those by target.
-Memory: beyond the tensors, a copy of input and output with the batch contiguous.
+    h_0 = x,   h_{k+1}[b, t] = max(0, sum over the edges e into t of  w[e] h_k[b, source(e)])
+
+Inside, the batch is the contiguous axis: an edge multiplies a whole row of the input, so that its index
+is read once for all samples and no weight is ever spread out to a matrix (but by the engine "dense").
+
+Cost: 2 * edges * batch multiply-adds forward and twice that backward, for each iteration.
+Memory: beyond the tensors, a copy of input and output with the batch contiguous; of the recurrent map
+the activity of all iterations, and backward its gradient.
 """
 
 from __future__ import annotations
@@ -15,46 +19,122 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import torch
-from numba import njit
 from torch import Tensor
 from torch.nn import functional as F
 
-from potentiate.errors import Refused
-from potentiate.kernels.blocks import over_blocks
-
-GRAIN = 16
-"""Rows that a thread takes at least."""
+from potentiate.errors import Refused, unknown
+from potentiate.kernels.sparse_matrix import CompressedRows, Dense
+from potentiate.kernels.sparse_rows import Rows
 
 
 class Edges(NamedTuple):
-    """Who is connected with whom, by target and by source.
+    """Who is connected with whom, by target and by source. Memory: 8 bytes an edge.
 
     Attributes:
         ends: int64 [targets + 1]; the edges of target t are `ends[t]` to `ends[t + 1]`.
         sources: int32 [edges], by target.
         back_ends: int64 [sources + 1].
         targets: int32 [edges], by source.
-        place: int32 [edges]; where each of the edges by source stands by target.
     """
 
     ends: Tensor
     sources: Tensor
     back_ends: Tensor
     targets: Tensor
-    place: Tensor
 
 
-def sparse_linear(x: Tensor, weight: Tensor, edges: Edges) -> Tensor:
+ENGINES: dict[str, Any] = {"rows": Rows, "dense": Dense, "mkl": CompressedRows}
+"""Ways to compute the same; "reference" is one more, spelled with torch alone."""
+
+
+def sparse_linear(x: Tensor, weight: Tensor, edges: Edges, engine: str = "rows") -> Tensor:
     """Return x [..., sources] through the edges, [..., targets].
 
     Args:
         x: float32 or float64.
         weight: [edges] by target, of the type of `x`.
-        edges: The wiring, on the CPU.
+        edges: The wiring, on the device of `x`.
+        engine: One of `ENGINES`, or "reference". CUDA tensors take Triton's, whatever is asked.
 
     Raises:
-        Refused: Shapes or types do not fit.
+        Refused: Shapes, types or devices do not fit, or there is no such engine.
     """
+    _check(x, weight, edges, engine)
+    if engine == "reference":
+        return sparse_linear_reference(x, weight, edges)
+    rows = x.reshape(x.shape[:-1].numel(), x.shape[-1])
+    out = _product(rows.t().contiguous(), weight, *edges, engine)
+    return out.t().reshape(*x.shape[:-1], len(edges.ends) - 1)
+
+
+def sparse_recurrent(
+    h: Tensor, weight: Tensor, edges: Edges, iterations: int, engine: str = "rows"
+) -> Tensor:
+    """Return activity h [neurons, batch] after so many iterations, [neurons, batch].
+
+    Units come first here, so that a caller who keeps them first pays for no turning.
+
+    Raises:
+        Refused: As `sparse_linear`; or the map leads from neurons to others.
+    """
+    _check(h.t(), weight, edges, engine)
+    if len(edges.ends) != len(edges.back_ends):
+        raise Refused(
+            f"a recurrent map has as many targets as sources, got {len(edges.ends) - 1} and {len(h)}"
+        )
+    if iterations < 1:
+        return h
+    if engine == "reference":
+        return sparse_recurrent_reference(h, weight, edges, iterations)
+    return _recur(h.contiguous(), weight, *edges, iterations, engine)[0]
+
+
+def recurrent_trace(
+    h: Tensor, grad: Tensor, weight: Tensor, edges: Edges, iterations: int, engine: str = "rows"
+) -> tuple[Tensor, Tensor]:
+    """Return what the edges read and what came back to them in every iteration, for rules that look.
+
+    Args:
+        h: Activity before the first iteration, [neurons, batch].
+        grad: Gradient of the loss with respect to the activity after the last, [neurons, batch].
+        weight: [edges].
+        edges: The wiring.
+        iterations: At least 1.
+        engine: As `sparse_linear`.
+
+    Returns:
+        Activity [neurons, iterations + 1, batch], and the gradient with respect to the sums that each
+        iteration made, [neurons, iterations, batch].
+    """
+    run = _engine(engine)(edges, weight)
+    trace = _ahead(run, h.detach().contiguous(), iterations)
+    run.turn(torch.empty_like(weight))
+    return trace, _errors(run, trace, grad)
+
+
+def sparse_linear_reference(x: Tensor, weight: Tensor, edges: Edges) -> Tensor:
+    """The definition: the weight as a matrix, in which what is no edge is 0."""
+    return F.linear(x, as_matrix(weight, edges))
+
+
+def sparse_recurrent_reference(h: Tensor, weight: Tensor, edges: Edges, iterations: int) -> Tensor:
+    """The definition, for activity [neurons, batch]."""
+    matrix = as_matrix(weight, edges)
+    for _ in range(iterations):
+        h = torch.relu(matrix @ h)
+    return h
+
+
+def as_matrix(weight: Tensor, edges: Edges) -> Tensor:
+    """Return the weights as a matrix [targets, sources]; for looking at small maps."""
+    shape = len(edges.ends) - 1, len(edges.back_ends) - 1
+    rows = torch.repeat_interleave(
+        torch.arange(shape[0], device=weight.device), edges.ends.diff().to(weight.device)
+    )
+    return weight.new_zeros(shape).index_put((rows, edges.sources.long()), weight)
+
+
+def _check(x: Tensor, weight: Tensor, edges: Edges, engine: str) -> None:
     if x.shape[-1:] != (len(edges.back_ends) - 1,) or weight.shape != edges.sources.shape:
         raise Refused(
             f"x {[*x.shape]} and weight {[*weight.shape]} do not fit {len(edges.back_ends) - 1} sources "
@@ -64,17 +144,16 @@ def sparse_linear(x: Tensor, weight: Tensor, edges: Edges) -> Tensor:
         raise Refused(
             f"x and weight must both be float32 or float64, got {x.dtype}, {weight.dtype}"
         )
-    rows = x.reshape(x.shape[:-1].numel(), x.shape[-1])
-    out = _product(rows.t().contiguous(), weight, *edges)
-    return out.t().reshape(*x.shape[:-1], len(edges.ends) - 1)
+    if not x.device == weight.device == edges.sources.device:
+        raise Refused(
+            f"x, weight and edges must be on one device, got {x.device}, {weight.device}, {edges.sources.device}"
+        )
+    if engine != "reference" and engine not in ENGINES:
+        raise unknown("engine", engine, {*ENGINES, "reference"})
 
 
-def sparse_linear_reference(x: Tensor, weight: Tensor, edges: Edges) -> Tensor:
-    """The definition: the weight as a matrix, in which what is no edge is 0."""
-    shape = len(edges.ends) - 1, len(edges.back_ends) - 1
-    rows = torch.repeat_interleave(torch.arange(shape[0]), edges.ends.diff())
-    matrix = weight.new_zeros(shape).index_put((rows, edges.sources.long()), weight)
-    return F.linear(x, matrix)
+def _engine(name: str) -> Any:
+    return ENGINES[name]
 
 
 @torch.library.custom_op("potentiate::sparse_linear", mutates_args=(), device_types="cpu")
@@ -85,21 +164,21 @@ def _product(
     sources: Tensor,
     back_ends: Tensor,
     targets: Tensor,
-    place: Tensor,
+    engine: str,
 ) -> Tensor:
-    out = x.new_empty(len(ends) - 1, x.shape[1])
-    arrays = tuple(part.detach().numpy() for part in (ends, sources, weight, x, out))
-    over_blocks(lambda *part: _gather(*arrays, *part), len(out), GRAIN)
-    return out
+    out = x.new_empty(len(ends) - 1, 1, x.shape[1])
+    run = _engine(engine)(Edges(ends, sources, back_ends, targets), weight)
+    run.ahead(x.detach()[:, None], 0, out, 0)
+    return out[:, 0]
 
 
 @_product.register_fake
-def _(x: Tensor, weight: Tensor, ends: Tensor, *_: Tensor) -> Tensor:
+def _(x: Tensor, weight: Tensor, ends: Tensor, *_: Any) -> Tensor:
     return x.new_empty(len(ends) - 1, x.shape[1])
 
 
 @torch.library.custom_op("potentiate::sparse_linear_backward", mutates_args=(), device_types="cpu")
-def _backward(
+def _product_backward(
     grad: Tensor,
     x: Tensor,
     weight: Tensor,
@@ -107,81 +186,116 @@ def _backward(
     sources: Tensor,
     back_ends: Tensor,
     targets: Tensor,
-    place: Tensor,
+    engine: str,
 ) -> tuple[Tensor, Tensor]:
+    run = _engine(engine)(Edges(ends, sources, back_ends, targets), weight)
     g_x, g_weight = torch.empty_like(x), torch.empty_like(weight)
-    ordered = weight[place.long()] if len(place) else weight
-    names = (back_ends, targets, ordered, grad.contiguous(), g_x)
-    by_source = tuple(part.detach().numpy() for part in names)
-    over_blocks(lambda *part: _gather(*by_source, *part), len(x), GRAIN)
-    names = (ends, sources, x, grad.contiguous(), g_weight)
-    by_target = tuple(part.detach().numpy() for part in names)
-    over_blocks(lambda *part: _dots(*by_target, *part), len(ends) - 1, GRAIN)
+    above = grad.contiguous()[:, None]
+    run.turn(g_weight)  # room for the weights by source, until it gets its own values
+    run.back(above, 0, g_x[:, None], 0)
+    run.products(x.detach()[:, None], above, g_weight)
     return g_x, g_weight
 
 
-@_backward.register_fake
-def _(grad: Tensor, x: Tensor, weight: Tensor, *_: Tensor) -> tuple[Tensor, Tensor]:
+@_product_backward.register_fake
+def _(grad: Tensor, x: Tensor, weight: Tensor, *_: Any) -> tuple[Tensor, Tensor]:
     return torch.empty_like(x), torch.empty_like(weight)
 
 
-def _setup(ctx: Any, inputs: tuple[Any, ...], output: object) -> None:
-    ctx.save_for_backward(*inputs)
+def _product_setup(ctx: Any, inputs: tuple[Any, ...], output: object) -> None:
+    *tensors, ctx.engine = inputs
+    ctx.save_for_backward(*tensors)
 
 
-def _gradient(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-    return *_backward(grad, *ctx.saved_tensors), None, None, None, None, None
+def _product_gradient(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    g_x, g_weight = _product_backward(grad, *ctx.saved_tensors, ctx.engine)
+    return g_x, g_weight, None, None, None, None, None
 
 
-_product.register_autograd(_gradient, setup_context=_setup)
+_product.register_autograd(_product_gradient, setup_context=_product_setup)
 
 
-@njit(cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz"})
-def _gather(ends, sources, weight, x, out, first, last):
-    """Rows first..last of out [targets, batch]: weighted sums of rows of x [sources, batch]."""
-    for t in range(first, last):
-        row = out[t]
-        row[:] = 0
-        e, stop = ends[t], ends[t + 1]
-        while e + 8 <= stop:  # the sum is read and written an eighth as often
-            a, b = x[sources[e]], x[sources[e + 1]]
-            c, d = x[sources[e + 2]], x[sources[e + 3]]
-            f, g = x[sources[e + 4]], x[sources[e + 5]]
-            h, k = x[sources[e + 6]], x[sources[e + 7]]
-            wa, wb, wc, wd = weight[e], weight[e + 1], weight[e + 2], weight[e + 3]
-            wf, wg, wh, wk = weight[e + 4], weight[e + 5], weight[e + 6], weight[e + 7]
-            for j in range(row.size):
-                near = (wa * a[j] + wb * b[j]) + (wc * c[j] + wd * d[j])
-                row[j] += near + ((wf * f[j] + wg * g[j]) + (wh * h[j] + wk * k[j]))
-            e += 8
-        while e < stop:
-            a, wa = x[sources[e]], weight[e]
-            for j in range(row.size):
-                row[j] += wa * a[j]
-            e += 1
+@torch.library.custom_op("potentiate::sparse_recurrent", mutates_args=(), device_types="cpu")
+def _recur(
+    h: Tensor,
+    weight: Tensor,
+    ends: Tensor,
+    sources: Tensor,
+    back_ends: Tensor,
+    targets: Tensor,
+    iterations: int,
+    engine: str,
+) -> tuple[Tensor, Tensor]:
+    run = _engine(engine)(Edges(ends, sources, back_ends, targets), weight)
+    trace = _ahead(run, h.detach(), iterations)
+    return trace[:, iterations].clone(), trace
 
 
-@njit(cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz"})
-def _dots(ends, sources, x, grad, out, first, last):
-    """Out [edges] of the targets first..last: products of a row of x with one of grad, over the batch."""
-    zero = x.dtype.type(0)
-    for t in range(first, last):
-        g = grad[t]
-        e, stop = ends[t], ends[t + 1]
-        while e + 4 <= stop:
-            a, b = x[sources[e]], x[sources[e + 1]]
-            c, d = x[sources[e + 2]], x[sources[e + 3]]
-            sa, sb, sc, sd = zero, zero, zero, zero
-            for j in range(g.size):
-                sa += a[j] * g[j]
-                sb += b[j] * g[j]
-                sc += c[j] * g[j]
-                sd += d[j] * g[j]
-            out[e], out[e + 1], out[e + 2], out[e + 3] = sa, sb, sc, sd
-            e += 4
-        while e < stop:
-            a, sa = x[sources[e]], zero
-            for j in range(g.size):
-                sa += a[j] * g[j]
-            out[e] = sa
-            e += 1
+def _ahead(run: Any, h: Tensor, iterations: int) -> Tensor:
+    trace = h.new_empty(len(h), iterations + 1, h.shape[1])
+    trace[:, 0] = h
+    for k in range(iterations):
+        run.ahead(trace, k, trace, k + 1, relu=True)
+    return trace
+
+
+def _errors(run: Any, trace: Tensor, grad: Tensor) -> Tensor:
+    """The gradient with respect to the sums of each iteration."""
+    iterations = trace.shape[1] - 1
+    errors = torch.empty_like(trace[:, :iterations], memory_format=torch.contiguous_format)
+    torch.mul(grad, trace[:, iterations] > 0, out=errors[:, iterations - 1])
+    for k in range(iterations - 1, 0, -1):
+        run.back(errors, k, errors, k - 1, trace)
+    return errors
+
+
+@_recur.register_fake
+def _(h: Tensor, weight: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
+    return torch.empty_like(h), h.new_empty(h.shape[0], rest[-2] + 1, h.shape[1])
+
+
+@torch.library.custom_op(
+    "potentiate::sparse_recurrent_backward", mutates_args=(), device_types="cpu"
+)
+def _recur_backward(
+    grad: Tensor,
+    trace: Tensor,
+    weight: Tensor,
+    ends: Tensor,
+    sources: Tensor,
+    back_ends: Tensor,
+    targets: Tensor,
+    engine: str,
+) -> tuple[Tensor, Tensor]:
+    run = _engine(engine)(Edges(ends, sources, back_ends, targets), weight)
+    g_h, g_weight = (
+        torch.empty_like(grad, memory_format=torch.contiguous_format),
+        torch.empty_like(weight),
+    )
+    run.turn(g_weight)
+    errors = _errors(run, trace, grad)
+    run.back(errors, 0, g_h[:, None], 0)
+    run.products(trace, errors, g_weight)
+    return g_h, g_weight
+
+
+@_recur_backward.register_fake
+def _(grad: Tensor, trace: Tensor, weight: Tensor, *_: Any) -> tuple[Tensor, Tensor]:
+    return torch.empty_like(grad, memory_format=torch.contiguous_format), torch.empty_like(weight)
+
+
+def _recur_setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+    _, *tensors, _, ctx.engine = inputs
+    ctx.save_for_backward(output[1], *tensors)
+    ctx.mark_non_differentiable(output[1])
+    ctx.set_materialize_grads(False)
+
+
+def _recur_gradient(ctx: Any, grad: Tensor | None, _: Tensor | None) -> tuple[Tensor | None, ...]:
+    if grad is None:
+        return (None,) * 8
+    g_h, g_weight = _recur_backward(grad, *ctx.saved_tensors, ctx.engine)
+    return g_h, g_weight, *(None,) * 6
+
+
+_recur.register_autograd(_recur_gradient, setup_context=_recur_setup)

@@ -10,7 +10,6 @@ Memory: 4 bytes an edge and 8 a row. Numbers are int64, so that N = 100,000 has 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -74,7 +73,7 @@ class Topology:
         codes = np.sort(rows * shape[1] + columns)
         if bool((codes[1:] == codes[:-1]).any()):
             raise Refused("an edge is given twice; give each once")
-        return cls._from_codes(codes, shape, recurrent=recurrent)
+        return cls.from_codes(codes, shape, recurrent=recurrent)
 
     @classmethod
     def from_numbers(
@@ -82,14 +81,14 @@ class Topology:
     ) -> Topology:
         """Return the topology of the pairs with these ascending numbers, each below `possible`."""
         if not recurrent:
-            return cls._from_codes(numbers, shape, recurrent=False)
+            return cls.from_codes(numbers, shape, recurrent=False)
         rows, columns = np.divmod(numbers, max(1, shape[1] - 1))
         columns += columns >= rows  # the diagonal has no numbers
-        return cls._from_codes(rows * shape[1] + columns, shape, recurrent=True)
+        return cls.from_codes(rows * shape[1] + columns, shape, recurrent=True)
 
     @classmethod
-    def _from_codes(cls, codes: Ints, shape: tuple[int, int], *, recurrent: bool) -> Topology:
-        """From ascending target * sources + source."""
+    def from_codes(cls, codes: Ints, shape: tuple[int, int], *, recurrent: bool) -> Topology:
+        """Return the topology of the edges with these ascending codes, target * sources + source; unchecked."""
         ends = np.searchsorted(codes, np.arange(shape[0] + 1, dtype=np.int64) * shape[1])
         sources = (codes % max(1, shape[1])).astype(np.int32)
         return cls(ends.astype(np.int64), sources, shape, recurrent)
@@ -135,20 +134,19 @@ class Topology:
         at = np.minimum(np.searchsorted(codes, asked), max(0, len(codes) - 1))
         return codes[at] == asked if len(codes) else np.zeros(asked.shape, np.bool_)
 
-    @cached_property
-    def reversed(self) -> tuple[Ints, NDArray[np.int32], NDArray[np.int32]]:
-        """The targets of each source: ends [sources + 1], targets [edges], and where each edge stands here.
+    @property
+    def reversed(self) -> tuple[Ints, NDArray[np.int32]]:
+        """The targets of each source, ascending: ends [sources + 1], targets [edges]; made anew at each call.
 
-        The third part is int32 [edges]: values of these edges, taken by it, stand by source.
-        Memory: 8 bytes an edge, kept once made. Cost: two passes over the edges.
+        Cost: two passes over the edges.
         """
         from scipy.sparse import csr_array
 
-        numbers = np.arange(self.edges, dtype=np.int32)
-        by_row: Any = csr_array((numbers, self.sources, self.ends), shape=self.shape)
+        nothing = np.empty(self.edges, np.int8)  # only where the edges lie matters
+        by_row: Any = csr_array((nothing, self.sources, self.ends), shape=self.shape)
         by_column = by_row.tocsc()
-        indices = by_column.indices.astype(np.int32, copy=False)
-        return by_column.indptr.astype(np.int64, copy=False), indices, by_column.data
+        targets = by_column.indices.astype(np.int32, copy=False)
+        return by_column.indptr.astype(np.int64, copy=False), targets
 
 
 def dale_signs(neurons: int, inhibitory: float = 0.2) -> NDArray[np.int8]:

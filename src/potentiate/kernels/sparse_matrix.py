@@ -1,0 +1,114 @@
+"""The same products through matrix libraries: BLAS on a matrix with zeros, or MKL on compressed rows.
+
+Both take and give what `potentiate.kernels.sparse_rows.Rows` does.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import torch
+from numba import njit
+from torch import Tensor
+
+
+class Dense:
+    """The weight as a matrix, made once a call; for topologies that are hardly sparse.
+
+    Memory: twice targets * sources numbers while it works.
+    """
+
+    def __init__(self, edges: Any, weight: Tensor) -> None:
+        self.ends, self.sources = edges.ends, edges.sources
+        shape = len(edges.ends) - 1, len(edges.back_ends) - 1
+        self.matrix = weight.new_zeros(shape)
+        arrays = (self.ends.numpy(), self.sources.numpy(), weight.detach().numpy())
+        _put(*arrays, self.matrix.numpy())
+
+    def ahead(self, x: Tensor, i: int, out: Tensor, o: int, *, relu: bool = False) -> None:
+        """As `Rows.ahead`."""
+        torch.mm(self.matrix, x[:, i], out=out[:, o])
+        if relu:
+            out[:, o].relu_()
+
+    def turn(self, room: Tensor) -> None:
+        """The matrix serves both ways."""
+
+    def back(self, grad: Tensor, i: int, out: Tensor, o: int, kept: Tensor | None = None) -> None:
+        """As `Rows.back`."""
+        torch.mm(self.matrix.t(), grad[:, i], out=out[:, o])
+        _mask(out, kept, o)
+
+    def products(self, x: Tensor, grad: Tensor, out: Tensor) -> None:
+        """As `Rows.products`, by way of all pairs."""
+        torch.mm(grad.flatten(1), _upto(x, grad).t(), out=self.matrix)
+        arrays = (self.ends.numpy(), self.sources.numpy(), self.matrix.numpy())
+        _pick(*arrays, out.numpy())
+
+
+class CompressedRows:
+    """Torch's compressed rows, which are MKL's; the weight gradient is `sampled_addmm`.
+
+    Memory: two copies of the values, one by target and one by source, while it works.
+    """
+
+    def __init__(self, edges: Any, weight: Tensor) -> None:
+        self.edges, self.weight = edges, weight.detach()
+        self.shape = len(edges.ends) - 1, len(edges.back_ends) - 1
+        self.rows = _compressed(edges.ends, edges.sources, self.weight, self.shape)
+        self.columns = self.rows
+
+    def ahead(self, x: Tensor, i: int, out: Tensor, o: int, *, relu: bool = False) -> None:
+        """As `Rows.ahead`."""
+        result = self.rows @ x[:, i].contiguous()
+        out[:, o] = result.relu_() if relu else result
+
+    def turn(self, room: Tensor) -> None:
+        """Write the weights by source into `room`."""
+        from potentiate.kernels.sparse_rows import _turn
+
+        edges = self.edges
+        _turn(edges.sources.numpy(), edges.back_ends.numpy(), self.weight.numpy(), room.numpy())
+        self.columns = _compressed(edges.back_ends, edges.targets, room.clone(), self.shape[::-1])
+
+    def back(self, grad: Tensor, i: int, out: Tensor, o: int, kept: Tensor | None = None) -> None:
+        """As `Rows.back`."""
+        out[:, o] = self.columns @ grad[:, i].contiguous()
+        _mask(out, kept, o)
+
+    def products(self, x: Tensor, grad: Tensor, out: Tensor) -> None:
+        """As `Rows.products`."""
+        pattern: Any = self.rows
+        found = torch.sparse.sampled_addmm(pattern, grad.flatten(1), _upto(x, grad).t(), beta=0.0)
+        out.copy_(found.values())
+
+
+def _compressed(ends: Tensor, others: Tensor, values: Tensor, shape: tuple[int, int]) -> Tensor:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
+        return torch.sparse_csr_tensor(ends.int(), others, values, shape, check_invariants=False)
+
+
+def _upto(x: Tensor, grad: Tensor) -> Tensor:
+    """The slots of x that grad has, side by side."""
+    return x.flatten(1)[:, : grad.shape[1] * grad.shape[2]]
+
+
+def _mask(out: Tensor, kept: Tensor | None, o: int) -> None:
+    if kept is not None:
+        out[:, o].mul_(kept[:, o + 1] > 0)
+
+
+@njit(cache=True, nogil=True)
+def _put(ends, sources, weight, matrix):
+    for t in range(ends.size - 1):
+        for e in range(ends[t], ends[t + 1]):
+            matrix[t, sources[e]] = weight[e]
+
+
+@njit(cache=True, nogil=True)
+def _pick(ends, sources, matrix, out):
+    for t in range(ends.size - 1):
+        for e in range(ends[t], ends[t + 1]):
+            out[e] = matrix[t, sources[e]]
