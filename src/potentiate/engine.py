@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from potentiate.events import Evaluated, Event, Finished, Started, Stepped
+from potentiate.events import Evaluated, Event, Finished, Rewired, Started, Stepped
 from potentiate.measure import Clock
 from potentiate.techniques.base import Technique, arrange
 from potentiate.training import Training, copied, seed_globally, without_trace
@@ -110,6 +110,7 @@ def _steps(training: Training, limit: int) -> Generator[Event, None, str]:
     run, clock, step = training.run, training.clock, training.step
     end, every = min(limit, training.total), run.evaluation_steps
     batches = run.batches.start(training.position, training.device)
+    notes = getattr(step, "notes", None)  # of a step that changes more than weights
     run.model.train()
     while True:
         at = training.position
@@ -130,6 +131,8 @@ def _steps(training: Training, limit: int) -> Generator[Event, None, str]:
         loss = step(next(batches))
         training.position += 1
         clock.part("other", wait=False)
+        if notes:  # before the step is told, because whoever saves then has it all
+            yield from (Rewired(training.position, note) for note in notes.take())
         yield Stepped(training.position, loss)
 
 

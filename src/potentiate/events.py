@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from potentiate.workload import Metrics
 
@@ -30,6 +30,14 @@ class Stepped:
 
 
 @dataclass(frozen=True)
+class Rewired:
+    """After `step` steps a network changed its edges; `measures` says how, as plain JSON values."""
+
+    step: int
+    measures: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Evaluated:
     """The network was judged on validation data after `step` steps and `seconds` of training."""
 
@@ -48,4 +56,4 @@ class Finished:
     seconds: Mapping[str, float]
 
 
-Event = Started | Stepped | Evaluated | Finished
+Event = Started | Stepped | Rewired | Evaluated | Finished

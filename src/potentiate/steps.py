@@ -93,7 +93,7 @@ class LiveGradientStep:
             else nullcontext
         )
         self._constant = isinstance(spec.schedule, Constant)
-        self._buffers = list(model.buffers())
+        self._buffers = _changing(model)
         self._buffers_before = [b.clone() for b in self._buffers]
         self._gradients_finite = GradientCheck(self.parameters)
 
@@ -239,6 +239,16 @@ class LiveGradientStep:
             self.scaler.load_state_dict(dict(state["scaler"]))
         if self.averaged is not None:
             self.averaged.load_state_dict(state["averaged"])
+
+
+def _changing(model: nn.Module) -> list[Tensor]:
+    """Buffers that a forward pass may change; a module names those that none does as its `constants`."""
+    found = list[Tensor]()
+    for module in model.modules():
+        constants: frozenset[str] = getattr(module, "constants", frozenset[str]())
+        named = module.named_buffers(recurse=False)
+        found.extend(buffer for name, buffer in named if name not in constants)
+    return found
 
 
 def _optimizer(spec: GradientStep, parameters: Sequence[Tensor]) -> torch.optim.Optimizer:

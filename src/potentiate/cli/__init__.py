@@ -183,5 +183,5 @@ def download(
     fetch(name, folder)
 
 
-for name in ("study", "verify"):
+for name in ("study", "verify", "plot"):
     import_module(f"potentiate.cli.{name}").register(app)

@@ -152,3 +152,20 @@ def _products(ends, sources, x, grad, out, first, last):
                 sa += a[j] * g[j]
             out[e] = sa
             e += 1
+
+
+@njit(cache=True, nogil=True)
+def keep_signs(weight, sources, signs):
+    """Set to 0 every weight [edges] that has not the sign of its source."""
+    zero = weight.dtype.type(0)
+    for e in range(weight.size):
+        if weight[e] * signs[sources[e]] < zero:
+            weight[e] = zero
+
+
+@njit(cache=True, nogil=True)
+def scale_targets(weight, ends, factors):
+    """Multiply the weights into each target by its factor."""
+    for t in range(ends.size - 1):
+        for e in range(ends[t], ends[t + 1]):
+            weight[e] *= factors[t]

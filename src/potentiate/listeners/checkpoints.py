@@ -69,7 +69,7 @@ class Checkpoints:
             self.training = event.training
         elif isinstance(event, Evaluated):
             self._evaluated(event)
-        else:
+        elif isinstance(event, Finished):
             self._finished(event)
 
     def save(self, **facts: Any) -> Path:

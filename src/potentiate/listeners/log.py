@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from potentiate.errors import Refused, make_way
-from potentiate.events import Evaluated, Event, Finished, Started, Stepped
+from potentiate.events import Evaluated, Event, Finished, Rewired, Started, Stepped
 from potentiate.settings import plain
 
 FORMAT = 1
@@ -20,7 +20,7 @@ FORMAT = 1
 class MetricsLog:
     """Writes a line at the start, each evaluation, the end, and the loss of every n-th step.
 
-    Each line is an object with "event" ("started", "stepped", "evaluated", "finished") and "step";
+    Each line is an object with "event" ("started", "stepped", "rewired", "evaluated", "finished") and "step";
     the first also has "format". A number that is not finite is null.
 
     A run that goes on from a checkpoint cuts off what was written after it, so that no step is in
@@ -47,6 +47,8 @@ class MetricsLog:
                 self._line("stepped", event.step, loss=float(event.loss))
         elif isinstance(event, Evaluated):
             self._line("evaluated", event.step, seconds=event.seconds, metrics=dict(event.metrics))
+        elif isinstance(event, Rewired):
+            self._line("rewired", event.step, measures=dict(event.measures))
         elif isinstance(event, Started):
             self._started(event)
         else:

@@ -54,7 +54,7 @@ class Progress:
             )
         elif isinstance(event, Started):
             self._start(event.training)
-        else:
+        elif isinstance(event, Finished):
             self._finish(event)
 
     def close(self) -> None:

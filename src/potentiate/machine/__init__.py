@@ -3,6 +3,7 @@
 from potentiate.machine.diagnosis import Finding, doctor
 from potentiate.machine.facts import (
     busy_cores,
+    cpu_model,
     fingerprint,
     load_average,
     throttled_seconds,
@@ -12,6 +13,7 @@ from potentiate.machine.facts import (
 __all__ = [
     "Finding",
     "busy_cores",
+    "cpu_model",
     "doctor",
     "fingerprint",
     "load_average",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isqrt, log1p
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,8 @@ from potentiate.topology.edges import Ints, Topology
 
 CHUNK = 1 << 21
 """Random keys at a time, 8 MB."""
-MARK = 16
-"""Up to so many possible numbers for each one drawn, marking them is faster than sorting."""
+FEW = 256
+"""Below so many possible numbers, all of them are shuffled."""
 
 
 def erdos_renyi(
@@ -38,28 +39,35 @@ def erdos_renyi(
 def distinct(possible: int, count: int, rng: np.random.Generator) -> Ints:
     """Return `count` different numbers below `possible`, ascending, every set of them equally likely.
 
-    Cost: `count` log `count`; where `possible` is not much more, a byte for each of those instead.
+    Cost: `count`, or what is left out of `possible` where that is less, and nothing is sorted.
     """
     if not 0 <= count <= possible:
         raise Refused(f"{count} different numbers below {possible} do not exist; ask for fewer")
+    if possible < FEW:
+        return np.sort(rng.permutation(possible)[:count])
     if 2 * count > possible:
-        kept = np.ones(possible, np.bool_)
-        kept[distinct(possible, possible - count, rng)] = False
-        return np.flatnonzero(kept)
-    # Of independent draws every set of the same size is equally likely, and so is what a blind cut leaves.
+        return _others(possible, distinct(possible, possible - count, rng))
     found = np.empty(0, np.int64)
-    seen = np.zeros(possible if possible <= MARK * count else 0, np.bool_)
-    while (missing := count - len(found)) > 0:
-        more = rng.integers(possible, size=missing + missing // 8 + 16)
-        if seen.size:
-            seen[more] = True
-            found = np.flatnonzero(seen)
-        else:
-            found = np.sort(np.concatenate([found, more]))
-            found = found[np.diff(found, prepend=-1) > 0]
-    kept = np.ones(len(found), np.bool_)
-    kept[rng.permutation(len(found))[count:]] = False
-    return found[kept]
+    while len(found) < count:
+        found = _scattered(possible, count + 4 * isqrt(count) + 8, rng)
+    # Every set of the same size is equally likely, and so is what a blind cut leaves of it.
+    return found[_others(len(found), distinct(len(found), len(found) - count, rng))]
+
+
+def _scattered(possible: int, mean: int, rng: np.random.Generator) -> Ints:
+    """Return numbers that are each drawn with the same chance, about `mean` of them; rarely none at all."""
+    gaps: Any = rng.standard_exponential(mean + 4 * isqrt(mean) + 8)
+    gaps /= -log1p(-mean / possible)
+    numbers = np.cumsum(gaps.astype(np.int64) + 1) - 1
+    # Too few gaps to reach the end would favor the beginning.
+    return numbers[: np.searchsorted(numbers, possible)] if numbers[-1] >= possible else numbers[:0]
+
+
+def _others(possible: int, numbers: Ints) -> Ints:
+    """Return the numbers below `possible` that are not among these."""
+    kept = np.ones(possible, np.bool_)
+    kept[numbers] = False
+    return np.flatnonzero(kept)
 
 
 def constant_fan_in(

@@ -1,0 +1,261 @@
+"""Loops over the edges of a topology, and over pairs of neurons that are none."""
+
+import numpy as np
+from numba import njit
+
+
+@njit(cache=True, nogil=True)
+def merge(ends, sources, keep, targets, grown, new_ends, new_sources, moved):
+    """Write the topology of the edges to `keep` and of new ones, which come in order by target and source.
+
+    `moved` gets the place of each edge before, -1 for a new one.
+    """
+    g, at = 0, 0
+    for t in range(ends.size - 1):
+        new_ends[t] = at
+        for e in range(ends[t], ends[t + 1]):
+            if not keep[e]:
+                continue
+            while g < targets.size and targets[g] == t and grown[g] < sources[e]:
+                new_sources[at], moved[at] = grown[g], -1
+                g += 1
+                at += 1
+            new_sources[at], moved[at] = sources[e], e
+            at += 1
+        while g < targets.size and targets[g] == t:
+            new_sources[at], moved[at] = grown[g], -1
+            g += 1
+            at += 1
+    new_ends[ends.size - 1] = at
+
+
+@njit(cache=True, nogil=True)
+def absent(ends, sources, width, recurrent, ranks, targets, found):
+    """Write the pairs of these ascending ranks among those that are no edge, row by row."""
+    r, first = 0, 0
+    for t in range(ends.size - 1):
+        e, stop = ends[t], ends[t + 1]
+        free = width - (stop - e) - recurrent
+        own, skipped = recurrent, 0
+        while r < ranks.size and ranks[r] < first + free:
+            source = ranks[r] - first + skipped
+            while True:  # each edge up to here, and the neuron itself, moves the pair on by one
+                if e < stop and sources[e] <= source:
+                    e += 1
+                elif own and t <= source:
+                    own = False
+                else:
+                    break
+                skipped += 1
+                source += 1
+            targets[r], found[r] = t, source
+            r += 1
+        first += free
+
+
+@njit(inline="always")
+def _alike(four):
+    return four[0] == four[1] and four[0] == four[2] and four[0] == four[3]
+
+
+@njit(cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz"})
+def products(after, before, targets, sources, out):
+    """Write the sum over samples of after[target] * before[source] of each pair."""
+    p, zero = 0, np.float32(0.0)
+    while p < targets.size:
+        y = after[targets[p]]
+        a, sa = before[sources[p]], zero
+        if p + 3 < targets.size and _alike(targets[p : p + 4]):
+            # Pairs of one target come together; the row of it is read once for four.
+            b, c, d = before[sources[p + 1]], before[sources[p + 2]], before[sources[p + 3]]
+            sb, sc, sd = zero, zero, zero
+            for j in range(y.size):
+                sa += a[j] * y[j]
+                sb += b[j] * y[j]
+                sc += c[j] * y[j]
+                sd += d[j] * y[j]
+            out[p], out[p + 1], out[p + 2], out[p + 3] = sa, sb, sc, sd
+            p += 4
+        else:
+            for j in range(y.size):
+                sa += a[j] * y[j]
+            out[p] = sa
+            p += 1
+
+
+@njit(cache=True, nogil=True)
+def packed(activity, bits):
+    """Write a bit for each sample, 1 where the activity is above 0, 64 to a word of `bits`."""
+    for i in range(activity.shape[0]):
+        for w in range(bits.shape[1]):
+            word = np.uint64(0)
+            for j in range(64 * w, min(activity.shape[1], 64 * w + 64)):
+                word |= np.uint64(activity[i, j] > 0) << np.uint64(j - 64 * w)
+            bits[i, w] = word
+
+
+@njit(inline="always")
+def _ones(x):
+    """How many bits of a word are 1: by pairs, fours and bytes, and then all bytes at once."""
+    x = x - ((x >> np.uint64(1)) & np.uint64(0x5555555555555555))
+    x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
+    x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return np.int64((x * np.uint64(0x0101010101010101)) >> np.uint64(56))
+
+
+@njit(cache=True, nogil=True)
+def coincidences(after, before, targets, sources, out):
+    """Write how many bits are 1 in the words of both of each pair."""
+    for p in range(targets.size):
+        a, b = after[targets[p]], before[sources[p]]
+        total = 0
+        for w in range(a.size):
+            total += _ones(a[w] & b[w])
+        out[p] = total
+
+
+@njit(cache=True, nogil=True)
+def absent_by_row(rng, ends, sources, width, recurrent, counts, ranks, bounds, targets, found):
+    """Write `counts[t]` random pairs of each row t that are no edge, to `bounds[t]:bounds[t + 1]`.
+
+    Each set is equally likely (Floyd: a draw that is there already stands for the highest so far).
+    """
+    seen = np.full(width, -1, np.int32)
+    for t in range(ends.size - 1):
+        e, stop = ends[t], ends[t + 1]
+        free = width - (stop - e) - recurrent
+        row = ranks[bounds[t] : bounds[t + 1]]
+        for i in range(counts[t]):
+            top = free - counts[t] + i
+            drawn = rng.integers(0, top + 1)
+            drawn = top if seen[drawn] == t else drawn
+            seen[drawn], row[i] = t, drawn
+        row.sort()
+        own, skipped = recurrent, 0
+        for i in range(row.size):
+            source = row[i] + skipped
+            while True:
+                if e < stop and sources[e] <= source:
+                    e += 1
+                elif own and t <= source:
+                    own = False
+                else:
+                    break
+                skipped += 1
+                source += 1
+            targets[bounds[t] + i], found[bounds[t] + i] = t, source
+
+
+@njit(cache=True, nogil=True)
+def lowest_by_row(bounds, values, counts, chosen):
+    """Mark the `counts[t]` smallest values of each row t; of equal ones, the first."""
+    for t in range(bounds.size - 1):
+        row, marks = values[bounds[t] : bounds[t + 1]], chosen[bounds[t] : bounds[t + 1]]
+        k = counts[t]
+        if k > 0:
+            edge = np.partition(row, k - 1)[k - 1]
+            for i in range(row.size):
+                marks[i] = row[i] < edge
+                k -= marks[i]
+            for i in range(row.size):
+                if k > 0 and row[i] == edge:
+                    marks[i] = True
+                    k -= 1
+
+
+@njit(inline="always")
+def _widened(half):
+    """Float32 of the bits of a float16 that is not negative, without a slow denormal on the way."""
+    if half < np.uint16(0x400):
+        return np.float32(half) * np.float32(2.0**-24)
+    return np.uint32((np.uint32(half) << np.uint32(13)) + np.uint32(112 << 23)).view(np.float32)
+
+
+@njit(inline="always")
+def _halved(value):
+    """Bits of the float16 nearest to a float32 that is not negative; too large becomes the largest."""
+    if value < np.float32(2.0**-14):
+        return np.uint16(np.int32(value * np.float32(2.0**24) + np.float32(0.5)))
+    bits = np.uint32(np.float32(min(value, np.float32(65504.0))).view(np.uint32))
+    odd = (bits >> np.uint32(13)) & np.uint32(1)
+    return np.uint16((bits - np.uint32(112 << 23) + np.uint32(0xFFF) + odd) >> np.uint32(13))
+
+
+@njit(cache=True, nogil=True)
+def credit_compact(ends, sources, before, after, decay, credit, age):
+    """C <- decay C + after[target] before[source] on each edge, in float16 as bits; one step older, in int16."""
+    for t in range(ends.size - 1):
+        a = after[t]
+        for e in range(ends[t], ends[t + 1]):
+            credit[e] = _halved(_widened(credit[e]) * decay + before[sources[e]] * a)
+            age[e] = min(np.int32(age[e]) + np.int32(1), np.int32(32767))
+
+
+@njit(cache=True, nogil=True)
+def credit_wide(ends, sources, before, after, decay, credit, age):
+    """As `credit_compact`, in float32 and int64."""
+    for t in range(ends.size - 1):
+        a = after[t]
+        for e in range(ends[t], ends[t + 1]):
+            credit[e] = credit[e] * decay + before[sources[e]] * a
+            age[e] += 1
+
+
+@njit(cache=True, nogil=True)
+def paths_of_three(into, out_of, neighbors, targets, sources, score):
+    """Write the CH3-L3 score of each pair, in order by target; see `CHTs`.
+
+    `into` is (ends, sources) by target, `out_of` (ends, targets) by source. Of either end of a pair
+    every n-th neighbor is looked at, so that no more than `neighbors` (64 at most) are.
+    """
+    linked = np.zeros(into[0].size - 1, np.uint64)  # per target: which of the sources looked at
+    inner = np.zeros(64, np.float32)
+    last = -1
+    for p in range(targets.size):
+        t, s = targets[p], sources[p]
+        first, fan_in = into[0][t], into[0][t + 1] - into[0][t]
+        stride = max(1, -(-fan_in // neighbors))
+        if t != last:
+            if last >= 0:
+                _link(linked, into, out_of, last, neighbors, False)
+            _link(linked, into, out_of, t, neighbors, True)
+            last = t
+        begin, fan_out = out_of[0][s], out_of[0][s + 1] - out_of[0][s]
+        skip = max(1, -(-fan_out // neighbors))
+        looked_in, looked_out = -(-fan_in // stride), -(-fan_out // skip)
+        inner[:] = 0
+        for j in range(0, fan_out, skip):
+            word = linked[out_of[1][begin + j]]
+            for i in range(looked_in):
+                inner[i] += np.float32((word >> np.uint64(i)) & np.uint64(1))
+        total = 0.0
+        for i in range(looked_in):  # now the weight of each source on the way
+            source = into[1][first + i * stride]
+            degree = out_of[0][source + 1] - out_of[0][source]
+            inside = inner[i] * fan_out / looked_out
+            inner[i] = 1.0 / np.sqrt(1.0 + max(0.0, degree - inside - 1.0))
+        for j in range(0, fan_out, skip):
+            target = out_of[1][begin + j]
+            word, near = linked[target], 0.0
+            if word:
+                for i in range(looked_in):
+                    near += inner[i] * np.float32((word >> np.uint64(i)) & np.uint64(1))
+                inside = _ones(word) * fan_in / looked_in
+                degree = into[0][target + 1] - into[0][target]
+                total += near / np.sqrt(1.0 + max(0.0, degree - inside - 1.0))
+        looked = looked_in * looked_out
+        score[p] = total * (fan_in / looked_in) * (fan_out / looked_out) if looked else 0.0
+
+
+@njit(inline="always")
+def _link(linked, into, out_of, t, neighbors, on):
+    """Mark which targets the sources of `t` have, or unmark them."""
+    first, fan_in = into[0][t], into[0][t + 1] - into[0][t]
+    stride = max(1, -(-fan_in // neighbors))
+    for i in range(0, fan_in, stride):
+        source = into[1][first + i]
+        for e in range(out_of[0][source], out_of[0][source + 1]):
+            if on:
+                linked[out_of[1][e]] |= np.uint64(1) << np.uint64(i // stride)
+            else:
+                linked[out_of[1][e]] = np.uint64(0)

@@ -1,0 +1,242 @@
+"""The gradient step of a network that rewires itself: weights by gradient, edges by a structural rule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from potentiate.errors import Refused
+from potentiate.kernels.sparse_rows import scale_targets
+from potentiate.models.plastic.layers import SparseLayer, SparseRecurrent, sparse_layers
+from potentiate.models.plastic.notes import Notes
+from potentiate.plasticity.structural import (
+    Explored,
+    Scores,
+    Static,
+    StructuralRule,
+    follow_optimizer,
+)
+from potentiate.steps import GradientStep, LiveGradientStep
+
+
+@dataclass(frozen=True)
+class Rewiring:
+    """When and how edges go and come, and what keeps activity in range.
+
+    Attributes:
+        rule: By which edges go and come.
+        interval: Steps between two updates.
+        stretch: The interval grows by this factor at each update, for a topology that settles.
+        until: Share of the training after which edges stay.
+        observe_every: Steps between two looks of the rule at activity.
+        edges: Number of edges to end up with, by layer; those that are missing grow over the updates.
+        homeostasis: How strongly a neuron's incoming weights follow what its firing rate lacks; 0: not.
+        target_rate: The mean activity that homeostasis drives every neuron towards.
+        homeostasis_every: Steps between two scalings.
+        in_place: Whether scaling writes into the weights; False makes new ones, as the seed did.
+    """
+
+    rule: StructuralRule = field(default_factory=Static)
+    interval: int = 100
+    stretch: float = 1.0
+    until: float = 0.75
+    observe_every: int = 1
+    edges: Mapping[str, int] = field(default_factory=dict[str, int])
+    homeostasis: float = 0.0
+    target_rate: float = 0.1
+    homeostasis_every: int = 20
+    in_place: bool = True
+
+
+RATE_DECAY = 0.99
+"""Of a neuron's firing rate, its mean activity over samples, at each step."""
+GAIN = 0.5, 1.5
+"""The most that one homeostatic scaling changes weights by."""
+
+
+@dataclass(frozen=True)
+class StructuralStep(GradientStep):
+    """A gradient step on a model with sparse layers, and a change of their edges now and then.
+
+    Attributes:
+        rewiring: When and how.
+        seed: Of all that rules draw.
+    """
+
+    rewiring: Rewiring = field(default_factory=Rewiring)
+    seed: int = 0
+
+    def start(self, model: nn.Module, total_steps: int, position: int = 0) -> LiveStructuralStep:
+        """Build optimizer, states of the rule, and all else that learning `model` takes.
+
+        Raises:
+            Refused: The model has no sparse layer.
+        """
+        return LiveStructuralStep(self, model, total_steps, position)
+
+
+class LiveStructuralStep(LiveGradientStep):
+    """A structural step at work.
+
+    Attributes:
+        notes: What updates have changed, since somebody took it out.
+        updates: Changes of the topology so far.
+    """
+
+    spec: StructuralStep
+
+    def __init__(
+        self, spec: StructuralStep, model: nn.Module, total_steps: int, position: int
+    ) -> None:
+        super().__init__(spec, model, total_steps, position)
+        self.layers = sparse_layers(model)
+        if not self.layers:
+            raise Refused("the model has no sparse layer, so nothing can be rewired")
+        plan = spec.rewiring
+        self.updates, self.interval, self.due = 0, float(plan.interval), plan.interval
+        self.states, self.explored, self.firing = {}, {}, {}
+        for name, layer in self.layers.items():
+            topology = layer.topology
+            self.states[name] = plan.rule.init(topology, _weights(layer), self._random(name))
+            self.explored[name] = Explored(topology.possible)
+            self.explored[name].see(topology.codes)
+            if isinstance(layer, SparseRecurrent):
+                self.firing[name] = torch.zeros(layer.shape[0])
+        self.notes = Notes()
+
+    def __call__(self, batch: Any) -> Tensor:
+        """Learn from one batch, then rewire if it is time; return the loss, detached.
+
+        Raises:
+            NonFinite: As `LiveGradientStep`; edges are unchanged too.
+        """
+        begun = perf_counter()
+        plan, step = self.spec.rewiring, self.done + 1
+        rewires = step >= self.due and self.done < plan.until * self.total_steps
+        looks = rewires or step % plan.observe_every == 0
+        for layer in self.layers.values():
+            layer.watched = looks or bool(plan.homeostasis)
+        loss = super().__call__(batch)
+        with torch.no_grad():
+            for layer in self.layers.values():
+                layer.obey()
+            if plan.homeostasis:
+                self._scale(step)
+            if looks:
+                self._observe(step)
+            self.notes.batch(perf_counter() - begun)
+            if rewires:
+                self.rewire()
+        for layer in self.layers.values():
+            layer.forget()
+        return loss
+
+    def rewire(self) -> None:
+        """Change the edges of every sparse layer once, by what the rule knows now.
+
+        A step does this when it is due. Called between steps, as when no data come, it works with what
+        was gathered so far and sees no gradient.
+        """
+        for name, layer in self.layers.items():
+            self._rewire(name, layer)
+        self.updates += 1
+        self.interval *= self.spec.rewiring.stretch
+        self.due = self.done + max(1, round(self.interval))
+
+    def _rewire(self, name: str, layer: SparseLayer) -> None:
+        begun, before = perf_counter(), layer.topology
+        plan = self.spec.rewiring
+        scores = layer.scores() if layer.seen else Scores.silent(layer.shape, layer.dale)
+        change = plan.rule.update(
+            before,
+            _weights(layer),
+            scores,
+            self.states[name],
+            self._random(name),
+            progress=min(1.0, self.done / self.total_steps),
+            edges=plan.edges.get(name),
+        )
+        layer.rewire(change)
+        layer.obey()
+        self.states[name] = change.state
+        self.explored[name].see(change.topology.codes[change.moved < 0])
+        follow_optimizer(self.optimizer, layer.weight, change.moved)
+        if self.averaged is not None:
+            averaged = self.averaged.get_submodule(name)
+            assert isinstance(averaged, SparseLayer)
+            averaged.average(change)
+        seconds = perf_counter() - begun
+        rate = float(self.firing[name].mean()) if name in self.firing else None
+        self.notes.update(
+            name,
+            before.edges,
+            change,
+            rule=plan.rule,
+            explored=self.explored[name].fraction,
+            interval=round(self.interval),
+            rate=rate,
+            seconds=seconds,
+        )
+
+    def _observe(self, step: int) -> None:
+        for name, layer in self.layers.items():
+            self.states[name] = self.spec.rewiring.rule.observe(
+                layer.topology, _weights(layer), layer.activity(), self.states[name]
+            )
+
+    def _scale(self, step: int) -> None:
+        """Homeostasis: weights into neurons that are too quiet grow, those into loud ones shrink.
+
+        Source: Turrigiano 2008, synaptic scaling; the numbers are those of the seed.
+        """
+        plan = self.spec.rewiring
+        for name, rate in self.firing.items():
+            layer = self.layers[name]
+            rate.lerp_(layer.loudness().cpu(), 1.0 - RATE_DECAY)
+            if step % plan.homeostasis_every == 0:
+                factors = (1.0 - plan.homeostasis * (rate - plan.target_rate)).clamp(*GAIN)
+                if not plan.in_place:
+                    layer.weight.data = layer.weight.data.clone()
+                scale_targets(_weights(layer), layer.ends.numpy(), factors.numpy())
+
+    def _random(self, name: str) -> np.random.Generator:
+        """A stream of its own for each layer and update, so that there is no state to keep."""
+        number = list(self.layers).index(name)
+        return np.random.default_rng([self.spec.seed % (1 << 63), number, self.updates])
+
+    def state_dict(self) -> dict[str, Any]:
+        """As `LiveGradientStep`, with what the rule knows."""
+        structure = {
+            name: {
+                "rule": {k: torch.from_numpy(np.array(v)) for k, v in state._asdict().items()},
+                "explored": torch.from_numpy(self.explored[name].least.copy()),
+                "rate": self.firing[name].clone() if name in self.firing else None,
+                "engines": dict(self.layers[name].engines),
+            }
+            for name, state in self.states.items()
+        }
+        counts = {"updates": self.updates, "interval": self.interval, "due": self.due}
+        return {**super().state_dict(), **counts, "structure": structure}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from `state`; the model has its edges back already."""
+        super().load_state_dict(state)
+        self.updates, self.interval, self.due = (state[k] for k in ("updates", "interval", "due"))
+        for name, kept in state["structure"].items():
+            kind = type(self.states[name])
+            self.states[name] = kind(**{k: v.numpy().copy() for k, v in kept["rule"].items()})
+            self.explored[name].least = kept["explored"].numpy().copy()
+            self.layers[name].engines = dict(kept["engines"])
+            if name in self.firing:
+                self.firing[name] = kept["rate"].clone()
+
+
+def _weights(layer: SparseLayer) -> Any:
+    """The weights of a layer, in memory that they share with it."""
+    return layer.weight.detach().numpy()
