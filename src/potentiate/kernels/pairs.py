@@ -115,35 +115,23 @@ def coincidences(after, before, targets, sources, out):
 
 
 @njit(cache=True, nogil=True)
-def absent_by_row(rng, ends, sources, width, recurrent, counts, ranks, bounds, targets, found):
-    """Write `counts[t]` random pairs of each row t that are no edge, to `bounds[t]:bounds[t + 1]`.
+def distinct_by_row(free, bounds, draws, numbers):
+    """Write different numbers below `free[t]` of each row t to `bounds[t]:bounds[t + 1]`, in no order.
 
-    Each set is equally likely (Floyd: a draw that is there already stands for the highest so far).
+    Each set is equally likely, by a random number in [0, 1) for each in `draws` (Floyd: a draw that is
+    there already stands for the highest so far).
     """
-    seen = np.full(width, -1, np.int32)
-    for t in range(ends.size - 1):
-        e, stop = ends[t], ends[t + 1]
-        free = width - (stop - e) - recurrent
-        row = ranks[bounds[t] : bounds[t + 1]]
-        for i in range(counts[t]):
-            top = free - counts[t] + i
-            drawn = rng.integers(0, top + 1)
+    most = 0
+    for t in range(free.size):
+        most = max(most, free[t])
+    seen = np.full(most, -1, np.int32)
+    for t in range(free.size):
+        count = bounds[t + 1] - bounds[t]
+        for i in range(count):
+            top = free[t] - count + i
+            drawn = min(np.int64(draws[bounds[t] + i] * (top + 1)), top)
             drawn = top if seen[drawn] == t else drawn
-            seen[drawn], row[i] = t, drawn
-        row.sort()
-        own, skipped = recurrent, 0
-        for i in range(row.size):
-            source = row[i] + skipped
-            while True:
-                if e < stop and sources[e] <= source:
-                    e += 1
-                elif own and t <= source:
-                    own = False
-                else:
-                    break
-                skipped += 1
-                source += 1
-            targets[bounds[t] + i], found[bounds[t] + i] = t, source
+            seen[drawn], numbers[bounds[t] + i] = t, drawn
 
 
 @njit(cache=True, nogil=True)
@@ -202,60 +190,70 @@ def credit_wide(ends, sources, before, after, decay, credit, age):
 
 
 @njit(cache=True, nogil=True)
-def paths_of_three(into, out_of, neighbors, targets, sources, score):
+def thinned(ends, others, table, count):
+    """Write every n-th neighbor to the rows of `table`, so that they are no more than its width, and how many."""
+    for i in range(ends.size - 1):
+        size = ends[i + 1] - ends[i]
+        stride = max(1, -(-size // table.shape[1]))
+        count[i] = -(-size // stride)
+        for k in range(count[i]):
+            table[i, k] = others[ends[i] + k * stride]
+
+
+@njit(cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz"})
+def paths_of_three(into, out_of, targets, sources, score):
     """Write the CH3-L3 score of each pair, in order by target; see `CHTs`.
 
-    `into` is (ends, sources) by target, `out_of` (ends, targets) by source. Of either end of a pair
-    every n-th neighbor is looked at, so that no more than `neighbors` (64 at most) are.
+    `into` is (ends, sources, table, count) by target, `out_of` the same by source; the last two are of
+    `thinned` and say at which neighbors of either end to look.
     """
-    linked = np.zeros(into[0].size - 1, np.uint64)  # per target: which of the sources looked at
-    inner = np.zeros(64, np.float32)
+    width = into[2].shape[1]
+    linked = np.zeros((into[0].size - 1, width), np.float32)  # which of the sources each target has
+    inner = np.empty(width, np.float32)
     last = -1
     for p in range(targets.size):
         t, s = targets[p], sources[p]
-        first, fan_in = into[0][t], into[0][t + 1] - into[0][t]
-        stride = max(1, -(-fan_in // neighbors))
         if t != last:
             if last >= 0:
-                _link(linked, into, out_of, last, neighbors, False)
-            _link(linked, into, out_of, t, neighbors, True)
+                _link(linked, into, out_of, last, 0.0)
+            _link(linked, into, out_of, t, 1.0)
             last = t
-        begin, fan_out = out_of[0][s], out_of[0][s + 1] - out_of[0][s]
-        skip = max(1, -(-fan_out // neighbors))
-        looked_in, looked_out = -(-fan_in // stride), -(-fan_out // skip)
+        looked_in, looked_out = into[3][t], out_of[3][s]
+        score[p] = 0.0
+        if looked_in * looked_out == 0:
+            continue
+        # Each neighbor looked at stands for so many.
+        share_in = np.float32((into[0][t + 1] - into[0][t]) / looked_in)
+        share_out = np.float32((out_of[0][s + 1] - out_of[0][s]) / looked_out)
         inner[:] = 0
-        for j in range(0, fan_out, skip):
-            word = linked[out_of[1][begin + j]]
-            for i in range(looked_in):
-                inner[i] += np.float32((word >> np.uint64(i)) & np.uint64(1))
-        total = 0.0
-        for i in range(looked_in):  # now the weight of each source on the way
-            source = into[1][first + i * stride]
-            degree = out_of[0][source + 1] - out_of[0][source]
-            inside = inner[i] * fan_out / looked_out
-            inner[i] = 1.0 / np.sqrt(1.0 + max(0.0, degree - inside - 1.0))
-        for j in range(0, fan_out, skip):
-            target = out_of[1][begin + j]
-            word, near = linked[target], 0.0
-            if word:
-                for i in range(looked_in):
-                    near += inner[i] * np.float32((word >> np.uint64(i)) & np.uint64(1))
-                inside = _ones(word) * fan_in / looked_in
-                degree = into[0][target + 1] - into[0][target]
-                total += near / np.sqrt(1.0 + max(0.0, degree - inside - 1.0))
-        looked = looked_in * looked_out
-        score[p] = total * (fan_in / looked_in) * (fan_out / looked_out) if looked else 0.0
+        for j in range(looked_out):
+            row = linked[out_of[2][s, j]]
+            for i in range(width):
+                inner[i] += row[i]
+        for i in range(looked_in):
+            inner[i] = _exclusive(out_of[0], into[2][t, i], inner[i] * share_out)
+        total = np.float32(0.0)
+        for j in range(looked_out):
+            row, near, inside = linked[out_of[2][s, j]], np.float32(0.0), np.float32(0.0)
+            for i in range(width):
+                near += inner[i] * row[i]
+                inside += row[i]
+            if near > 0:
+                total += near * _exclusive(into[0], out_of[2][s, j], inside * share_in)
+        score[p] = total * share_in * share_out
 
 
 @njit(inline="always")
-def _link(linked, into, out_of, t, neighbors, on):
+def _exclusive(ends, neuron, inside):
+    """1 / sqrt(1 + edges to elsewhere), where one edge leads to the pair and others to its paths."""
+    outside = np.float32(ends[neuron + 1] - ends[neuron] - 1) - inside
+    return np.float32(1.0) / np.sqrt(np.float32(1.0) + max(np.float32(0.0), outside))
+
+
+@njit(inline="always")
+def _link(linked, into, out_of, t, mark):
     """Mark which targets the sources of `t` have, or unmark them."""
-    first, fan_in = into[0][t], into[0][t + 1] - into[0][t]
-    stride = max(1, -(-fan_in // neighbors))
-    for i in range(0, fan_in, stride):
-        source = into[1][first + i]
+    for i in range(into[3][t]):
+        source = into[2][t, i]
         for e in range(out_of[0][source], out_of[0][source + 1]):
-            if on:
-                linked[out_of[1][e]] |= np.uint64(1) << np.uint64(i // stride)
-            else:
-                linked[out_of[1][e]] = np.uint64(0)
+            linked[out_of[1][e], i] = mark

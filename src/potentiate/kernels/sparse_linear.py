@@ -16,6 +16,8 @@ the activity of all iterations, and backward its gradient.
 
 from __future__ import annotations
 
+from functools import partial
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import torch
@@ -44,7 +46,9 @@ class Edges(NamedTuple):
 
 
 ENGINES: dict[str, Any] = {"rows": Rows, "dense": Dense, "mkl": CompressedRows}
-"""Ways to compute the same; "reference" is one more, spelled with torch alone."""
+"""Ways to compute the same on the CPU; "reference" is one more, spelled with torch alone."""
+TRITON = find_spec("triton") is not None
+_operator = partial(torch.library.custom_op, mutates_args=(), device_types=("cpu", "cuda"))
 
 
 def sparse_linear(x: Tensor, weight: Tensor, edges: Edges, engine: str = "rows") -> Tensor:
@@ -54,10 +58,10 @@ def sparse_linear(x: Tensor, weight: Tensor, edges: Edges, engine: str = "rows")
         x: float32 or float64.
         weight: [edges] by target, of the type of `x`.
         edges: The wiring, on the device of `x`.
-        engine: One of `ENGINES`, or "reference". CUDA tensors take Triton's, whatever is asked.
+        engine: One of `ENGINES`, or "reference"; CUDA tensors take "triton" for all but the latter.
 
     Raises:
-        Refused: Shapes, types or devices do not fit, or there is no such engine.
+        Refused: Shapes, types or devices do not fit, there is no such engine, or no triton for CUDA.
     """
     _check(x, weight, edges, engine)
     if engine == "reference":
@@ -80,7 +84,7 @@ def sparse_recurrent(
     _check(h.t(), weight, edges, engine)
     if len(edges.ends) != len(edges.back_ends):
         raise Refused(
-            f"a recurrent map has as many targets as sources, got {len(edges.ends) - 1} and {len(h)}"
+            f"a loop has as many targets as sources, got {len(edges.ends) - 1} and {len(h)}"
         )
     if iterations < 1:
         return h
@@ -106,7 +110,7 @@ def recurrent_trace(
         Activity [neurons, iterations + 1, batch], and the gradient with respect to the sums that each
         iteration made, [neurons, iterations, batch].
     """
-    run = _engine(engine)(edges, weight)
+    run = _engine(engine, weight.device)(edges, weight)
     trace = _ahead(run, h.detach().contiguous(), iterations)
     run.turn(torch.empty_like(weight))
     return trace, _errors(run, trace, grad)
@@ -128,9 +132,7 @@ def sparse_recurrent_reference(h: Tensor, weight: Tensor, edges: Edges, iteratio
 def as_matrix(weight: Tensor, edges: Edges) -> Tensor:
     """Return the weights as a matrix [targets, sources]; for looking at small maps."""
     shape = len(edges.ends) - 1, len(edges.back_ends) - 1
-    rows = torch.repeat_interleave(
-        torch.arange(shape[0], device=weight.device), edges.ends.diff().to(weight.device)
-    )
+    rows = torch.arange(shape[0], device=edges.ends.device).repeat_interleave(edges.ends.diff())
     return weight.new_zeros(shape).index_put((rows, edges.sources.long()), weight)
 
 
@@ -141,22 +143,27 @@ def _check(x: Tensor, weight: Tensor, edges: Edges, engine: str) -> None:
             f"and {len(edges.sources)} edges"
         )
     if x.dtype != weight.dtype or x.dtype not in (torch.float32, torch.float64):
-        raise Refused(
-            f"x and weight must both be float32 or float64, got {x.dtype}, {weight.dtype}"
-        )
-    if not x.device == weight.device == edges.sources.device:
-        raise Refused(
-            f"x, weight and edges must be on one device, got {x.device}, {weight.device}, {edges.sources.device}"
-        )
-    if engine != "reference" and engine not in ENGINES:
-        raise unknown("engine", engine, {*ENGINES, "reference"})
+        raise Refused(f"x, weight must both be float32 or float64, got {x.dtype}, {weight.dtype}")
+    places = [str(part.device) for part in (x, weight, edges.sources)]
+    if len({*places}) > 1:
+        raise Refused(f"x, weight and edges must be on one device, got {', '.join(places)}")
+    if engine not in {*ENGINES, "triton", "reference"}:
+        raise unknown("engine", engine, {*ENGINES, "triton", "reference"})
 
 
-def _engine(name: str) -> Any:
-    return ENGINES[name]
+def _engine(name: str, device: torch.device) -> Any:
+    if device.type != "cuda":
+        if name not in ENGINES:
+            raise Refused(f"engine '{name}' needs a CUDA device, got {device}; take 'rows'")
+        return ENGINES[name]
+    if not TRITON:
+        raise Refused("a CUDA device needs triton here: pip install triton, or engine='reference'")
+    from potentiate.kernels.sparse_triton import Triton
+
+    return Triton
 
 
-@torch.library.custom_op("potentiate::sparse_linear", mutates_args=(), device_types="cpu")
+@_operator("potentiate::sparse_linear")
 def _product(
     x: Tensor,
     weight: Tensor,
@@ -167,7 +174,7 @@ def _product(
     engine: str,
 ) -> Tensor:
     out = x.new_empty(len(ends) - 1, 1, x.shape[1])
-    run = _engine(engine)(Edges(ends, sources, back_ends, targets), weight)
+    run = _engine(engine, weight.device)(Edges(ends, sources, back_ends, targets), weight)
     run.ahead(x.detach()[:, None], 0, out, 0)
     return out[:, 0]
 
@@ -177,7 +184,7 @@ def _(x: Tensor, weight: Tensor, ends: Tensor, *_: Any) -> Tensor:
     return x.new_empty(len(ends) - 1, x.shape[1])
 
 
-@torch.library.custom_op("potentiate::sparse_linear_backward", mutates_args=(), device_types="cpu")
+@_operator("potentiate::sparse_linear_backward")
 def _product_backward(
     grad: Tensor,
     x: Tensor,
@@ -188,7 +195,7 @@ def _product_backward(
     targets: Tensor,
     engine: str,
 ) -> tuple[Tensor, Tensor]:
-    run = _engine(engine)(Edges(ends, sources, back_ends, targets), weight)
+    run = _engine(engine, weight.device)(Edges(ends, sources, back_ends, targets), weight)
     g_x, g_weight = torch.empty_like(x), torch.empty_like(weight)
     above = grad.contiguous()[:, None]
     run.turn(g_weight)  # room for the weights by source, until it gets its own values
@@ -208,14 +215,13 @@ def _product_setup(ctx: Any, inputs: tuple[Any, ...], output: object) -> None:
 
 
 def _product_gradient(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-    g_x, g_weight = _product_backward(grad, *ctx.saved_tensors, ctx.engine)
-    return g_x, g_weight, None, None, None, None, None
+    return *_product_backward(grad, *ctx.saved_tensors, ctx.engine), *(None,) * 5
 
 
 _product.register_autograd(_product_gradient, setup_context=_product_setup)
 
 
-@torch.library.custom_op("potentiate::sparse_recurrent", mutates_args=(), device_types="cpu")
+@_operator("potentiate::sparse_recurrent")
 def _recur(
     h: Tensor,
     weight: Tensor,
@@ -226,7 +232,7 @@ def _recur(
     iterations: int,
     engine: str,
 ) -> tuple[Tensor, Tensor]:
-    run = _engine(engine)(Edges(ends, sources, back_ends, targets), weight)
+    run = _engine(engine, weight.device)(Edges(ends, sources, back_ends, targets), weight)
     trace = _ahead(run, h.detach(), iterations)
     return trace[:, iterations].clone(), trace
 
@@ -254,9 +260,7 @@ def _(h: Tensor, weight: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
     return torch.empty_like(h), h.new_empty(h.shape[0], rest[-2] + 1, h.shape[1])
 
 
-@torch.library.custom_op(
-    "potentiate::sparse_recurrent_backward", mutates_args=(), device_types="cpu"
-)
+@_operator("potentiate::sparse_recurrent_backward")
 def _recur_backward(
     grad: Tensor,
     trace: Tensor,
@@ -267,11 +271,9 @@ def _recur_backward(
     targets: Tensor,
     engine: str,
 ) -> tuple[Tensor, Tensor]:
-    run = _engine(engine)(Edges(ends, sources, back_ends, targets), weight)
-    g_h, g_weight = (
-        torch.empty_like(grad, memory_format=torch.contiguous_format),
-        torch.empty_like(weight),
-    )
+    run = _engine(engine, weight.device)(Edges(ends, sources, back_ends, targets), weight)
+    g_h = torch.empty_like(grad, memory_format=torch.contiguous_format)
+    g_weight = torch.empty_like(weight)
     run.turn(g_weight)
     errors = _errors(run, trace, grad)
     run.back(errors, 0, g_h[:, None], 0)
@@ -294,8 +296,7 @@ def _recur_setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor
 def _recur_gradient(ctx: Any, grad: Tensor | None, _: Tensor | None) -> tuple[Tensor | None, ...]:
     if grad is None:
         return (None,) * 8
-    g_h, g_weight = _recur_backward(grad, *ctx.saved_tensors, ctx.engine)
-    return g_h, g_weight, *(None,) * 6
+    return *_recur_backward(grad, *ctx.saved_tensors, ctx.engine), *(None,) * 6
 
 
 _recur.register_autograd(_recur_gradient, setup_context=_recur_setup)

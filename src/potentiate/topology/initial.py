@@ -46,7 +46,7 @@ def distinct(possible: int, count: int, rng: np.random.Generator) -> Ints:
     if possible < FEW:
         return np.sort(rng.permutation(possible)[:count])
     if 2 * count > possible:
-        return _others(possible, distinct(possible, possible - count, rng))
+        return np.flatnonzero(_others(possible, distinct(possible, possible - count, rng)))
     found = np.empty(0, np.int64)
     while len(found) < count:
         found = _scattered(possible, count + 4 * isqrt(count) + 8, rng)
@@ -56,18 +56,21 @@ def distinct(possible: int, count: int, rng: np.random.Generator) -> Ints:
 
 def _scattered(possible: int, mean: int, rng: np.random.Generator) -> Ints:
     """Return numbers that are each drawn with the same chance, about `mean` of them; rarely none at all."""
-    gaps: Any = rng.standard_exponential(mean + 4 * isqrt(mean) + 8)
-    gaps /= -log1p(-mean / possible)
-    numbers = np.cumsum(gaps.astype(np.int64) + 1) - 1
+    ends: Any = rng.standard_exponential(mean + 4 * isqrt(mean) + 8)
+    ends /= -log1p(-mean / possible)
+    np.floor(ends, out=ends)
+    ends += 1
+    np.cumsum(ends, out=ends)  # in place, because the time goes into memory; exact below 2^53
     # Too few gaps to reach the end would favor the beginning.
-    return numbers[: np.searchsorted(numbers, possible)] if numbers[-1] >= possible else numbers[:0]
+    inside = int(np.searchsorted(ends, possible, side="right")) if ends[-1] > possible else 0
+    return ends[:inside].astype(np.int64) - 1
 
 
-def _others(possible: int, numbers: Ints) -> Ints:
-    """Return the numbers below `possible` that are not among these."""
-    kept = np.ones(possible, np.bool_)
-    kept[numbers] = False
-    return np.flatnonzero(kept)
+def _others(possible: int, numbers: Ints) -> NDArray[np.bool_]:
+    """Whether each number below `possible` is not among these."""
+    others = np.ones(possible, np.bool_)
+    others[numbers] = False
+    return others
 
 
 def constant_fan_in(

@@ -1,14 +1,43 @@
-"""Networks that prune and regrow their edges while memory and time follow how many there are."""
+"""Networks that prune and regrow their edges while memory and time follow how many there are.
 
-from potentiate.models.plastic.layers import SparseLinear, SparseRecurrent
-from potentiate.models.plastic.net import PlasticNet, initial_topology
-from potentiate.models.plastic.step import Rewiring, StructuralStep
+Names are loaded when they are first used: a table of workloads needs no compiler.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from potentiate.models.plastic.evolve import Summary, evolve
+    from potentiate.models.plastic.layers import SparseLayer, SparseLinear, SparseRecurrent
+    from potentiate.models.plastic.net import PlasticNet, initial_topology
+    from potentiate.models.plastic.step import Rewiring, StructuralStep
+
+_HOMES = {
+    "PlasticNet": "net",
+    "Rewiring": "step",
+    "SparseLayer": "layers",
+    "SparseLinear": "layers",
+    "SparseRecurrent": "layers",
+    "StructuralStep": "step",
+    "Summary": "evolve",
+    "evolve": "evolve",
+    "initial_topology": "net",
+}
 
 __all__ = [
     "PlasticNet",
     "Rewiring",
+    "SparseLayer",
     "SparseLinear",
     "SparseRecurrent",
     "StructuralStep",
+    "Summary",
+    "evolve",
     "initial_topology",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

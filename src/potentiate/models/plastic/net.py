@@ -8,14 +8,13 @@ docs/models/plastic.md.
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from potentiate.errors import Refused
 from potentiate.models.plastic.layers import SparseRecurrent
+from potentiate.models.plastic.workloads import Initial
 from potentiate.topology import (
     Grid,
     Ring,
@@ -24,8 +23,6 @@ from potentiate.topology import (
     erdos_renyi,
     small_world,
 )
-
-Initial = Literal["random", "fan-in", "ring", "grid", "progressive"]
 
 REWIRED = 0.3
 """Share of a small world's edges that come from anywhere."""

@@ -123,4 +123,4 @@ def _lengths(topology: Topology, metric: Any) -> Mapping[str, Any] | None:
 
 
 def _number(value: Any) -> float | None:
-    return None if value is None else float(value)
+    return None if value is None else float(np.asarray(value).item())

@@ -108,6 +108,7 @@ class LiveStructuralStep(LiveGradientStep):
             self.explored[name].see(topology.codes)
             if isinstance(layer, SparseRecurrent):
                 self.firing[name] = torch.zeros(layer.shape[0])
+        self.observes = type(plan.rule).observe is not StructuralRule.observe
         self.notes = Notes()
 
     def __call__(self, batch: Any) -> Tensor:
@@ -119,9 +120,9 @@ class LiveStructuralStep(LiveGradientStep):
         begun = perf_counter()
         plan, step = self.spec.rewiring, self.done + 1
         rewires = step >= self.due and self.done < plan.until * self.total_steps
-        looks = rewires or step % plan.observe_every == 0
+        looks = self.observes and step % plan.observe_every == 0
         for layer in self.layers.values():
-            layer.watched = looks or bool(plan.homeostasis)
+            layer.watched = rewires or looks or bool(plan.homeostasis)
         loss = super().__call__(batch)
         with torch.no_grad():
             for layer in self.layers.values():
@@ -129,7 +130,7 @@ class LiveStructuralStep(LiveGradientStep):
             if plan.homeostasis:
                 self._scale(step)
             if looks:
-                self._observe(step)
+                self._observe()
             self.notes.batch(perf_counter() - begun)
             if rewires:
                 self.rewire()
@@ -184,7 +185,7 @@ class LiveStructuralStep(LiveGradientStep):
             seconds=seconds,
         )
 
-    def _observe(self, step: int) -> None:
+    def _observe(self) -> None:
         for name, layer in self.layers.items():
             self.states[name] = self.spec.rewiring.rule.observe(
                 layer.topology, _weights(layer), layer.activity(), self.states[name]

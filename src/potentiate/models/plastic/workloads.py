@@ -4,25 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import torch
-import torch.nn.functional as F
 from pydantic import Field
 
 from potentiate.data import Images, load
-from potentiate.data.batches import ResidentBatches
-from potentiate.models.plastic.net import Initial, PlasticNet
-from potentiate.models.plastic.step import Rewiring, StructuralStep
-from potentiate.models.supervised import Judge, accuracy
-from potentiate.plasticity.structural import STRUCTURAL, Coactivation, StructuralRule
-from potentiate.schedules import OneCycle
 from potentiate.settings import changed
 from potentiate.workload import Run, Target, Workload
 
+if TYPE_CHECKING:
+    from potentiate.models.plastic.net import PlasticNet
+    from potentiate.plasticity.structural import StructuralRule
+
 Natural = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
-RULES = Literal["static", "random", "set", "rigl", "deep-r", "srigl", "chts", "coactivation"]
+Initial = Literal["random", "fan-in", "ring", "grid", "progressive"]
+Rules = Literal["static", "random", "set", "rigl", "deep-r", "srigl", "chts", "coactivation"]
+Engines = Literal["auto", "rows", "dense", "mkl", "triton", "reference"]
 
 
 @dataclass(frozen=True)
@@ -61,19 +59,19 @@ class Recipe:
     sparsity: Share = 0.9
     inhibitory: Share = 0.2
     initial: Initial = "random"
-    rule: RULES = "coactivation"
+    rule: Rules = "coactivation"
     plasticity_interval: Natural = 100
     stretch: Annotated[float, Field(ge=1)] = 1.0
     until: Share = 0.75
-    homeostasis: Annotated[float, Field(ge=0)] = 0.01
-    target_rate: Annotated[float, Field(gt=0)] = 0.1
+    homeostasis: Annotated[float, Field(ge=0)] = 0.003
+    target_rate: Annotated[float, Field(gt=0)] = 0.5
     epochs: Annotated[float, Field(gt=0)] = 5.0
     batch_size: Natural = 128
-    lr: Annotated[float, Field(gt=0)] = 2e-3
+    lr: Annotated[float, Field(gt=0)] = 3e-3
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
     evaluate_every: Annotated[float, Field(gt=0)] = 1.0
-    engine: str = "auto"
+    engine: Engines = "auto"
     vectorized: bool = True
     history: Annotated[int, Field(ge=0)] = 0
     compact: bool = True
@@ -84,6 +82,8 @@ class Recipe:
 
 def rule_of(settings: Recipe) -> StructuralRule:
     """Return the structural rule that a recipe asks for."""
+    from potentiate.plasticity.structural import STRUCTURAL, Coactivation
+
     if settings.rule != "coactivation":
         return STRUCTURAL[settings.rule]()
     return Coactivation(
@@ -120,12 +120,20 @@ def plastic_workload(
         margin=margin,
         provides=frozenset({"gradient", "structure"}),
         source=f"plastic/{name}",
-        imports=("potentiate.kernels.sparse_linear", *imports),
+        imports=("potentiate.models.plastic.step", "potentiate.models.plastic.net", *imports),
         presets={"400": {"neurons": 400}, "1000": {"neurons": 1000, "sparsity": 0.95}},
     )
 
 
 def _make(name: str, settings: Recipe, seed: int) -> Run:
+    import torch
+    import torch.nn.functional as F
+
+    from potentiate.data.batches import ResidentBatches
+    from potentiate.models.plastic.step import Rewiring, StructuralStep
+    from potentiate.models.supervised import Judge, accuracy
+    from potentiate.schedules import OneCycle
+
     images = load(name)
     model = _net(images, settings, seed)
     train, validation, test = (
@@ -140,7 +148,7 @@ def _make(name: str, settings: Recipe, seed: int) -> Run:
         step=StructuralStep(
             loss,
             torch.optim.AdamW,
-            {"lr": settings.lr, "weight_decay": settings.weight_decay},
+            {"lr": settings.lr, "weight_decay": settings.weight_decay, "fused": True},
             OneCycle(),
             rewiring=Rewiring(
                 rule_of(settings),
@@ -164,6 +172,8 @@ def _make(name: str, settings: Recipe, seed: int) -> Run:
 
 def _net(images: Images, settings: Recipe, seed: int) -> PlasticNet:
     """Bytes go in as they are: the network standardizes a batch, not the data set."""
+    from potentiate.models.plastic.net import PlasticNet
+
     scale = images.scale / 255.0
     return PlasticNet(
         settings.neurons,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from potentiate.errors import Refused
 from potentiate.kernels import pairs
@@ -19,7 +20,7 @@ from potentiate.plasticity.structural.rewire import (
     lowest,
     plan,
 )
-from potentiate.plasticity.structural.rule import Change, Floats, Scores, StructuralRule
+from potentiate.plasticity.structural.rule import Change, Floats, Ints, Scores, StructuralRule
 from potentiate.topology import Topology
 
 
@@ -52,7 +53,7 @@ class CHTs(StructuralRule):
     first: float = 0.5
     last: float = 0.75
     candidates: int = 4
-    neighbors: int = 32
+    neighbors: int = 16
     scale: float | None = None
 
     def __post_init__(self) -> None:
@@ -104,22 +105,25 @@ def importance(topology: Topology, weight: Floats) -> Floats:
 
 def _lots(importance: Floats, delta: float, rng: np.random.Generator) -> Floats:
     """Return numbers whose highest k are a draw of k without replacement, by importance (Gumbel)."""
-    with np.errstate(divide="ignore"):
-        lots = np.log(importance) * np.float32(delta / (1 - delta)) if delta else 0 * importance
+    tiny = np.finfo(np.float32).tiny
+    lots = np.log(np.maximum(importance, tiny)) * np.float32(delta / (1 - delta))
     # -log of an exponential number is a Gumbel number.
-    return lots - np.log(rng.standard_exponential(len(lots), np.float32))
+    return lots - np.log(np.maximum(rng.standard_exponential(len(lots), np.float32), tiny))
 
 
 def ch3_l3(topology: Topology, found: Pairs, neighbors: int) -> Floats:
     """Return the CH3-L3 score of each pair, float32 [pairs]; exact up to so many neighbors of either."""
-    ends, targets = topology.reversed
+    into = _thinned(topology.ends, topology.sources, neighbors)
+    out_of = _thinned(*topology.reversed, neighbors)
     score = np.empty(len(found), np.float32)
-    pairs.paths_of_three(
-        (topology.ends, topology.sources),
-        (ends, targets),
-        neighbors,
-        found.targets,
-        found.sources,
-        score,
-    )
+    pairs.paths_of_three(into, out_of, found.targets, found.sources, score)
     return score
+
+
+def _thinned(
+    ends: Ints, others: NDArray[np.int32], neighbors: int
+) -> tuple[Ints, NDArray[np.int32], NDArray[np.int32], Ints]:
+    table = np.zeros((len(ends) - 1, neighbors), np.int32)
+    count = np.empty(len(ends) - 1, np.int64)
+    pairs.thinned(ends, others, table, count)
+    return ends, others, table, count

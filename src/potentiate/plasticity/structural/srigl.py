@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from potentiate.kernels import pairs
 from potentiate.plasticity.structural.magnitude import RigL, steepness
-from potentiate.plasticity.structural.rewire import Pairs, check, exchange, plan
+from potentiate.plasticity.structural.rewire import Pairs, check, exchange, numbered, plan
 from potentiate.plasticity.structural.rule import Change, Floats, Ints, Scores, State
 from potentiate.topology import Topology
 
@@ -82,17 +81,8 @@ def _steepest_by_row(
 def sampled_by_row(topology: Topology, counts: Ints, rng: np.random.Generator) -> Pairs:
     """Return random pairs that are no edge, so many of each target; every set is equally likely."""
     bounds = np.concatenate([[0], np.cumsum(counts)])
+    free = topology.shape[1] - int(topology.recurrent) - topology.fan_in()
     ranks = np.empty(bounds[-1], np.int64)
-    found: list[NDArray[np.int32]] = [np.empty(len(ranks), np.int32) for _ in range(2)]
-    pairs.absent_by_row(
-        rng,
-        topology.ends,
-        topology.sources,
-        topology.shape[1],
-        topology.recurrent,
-        counts,
-        ranks,
-        bounds,
-        *found,
-    )
-    return Pairs(*found)
+    pairs.distinct_by_row(free, bounds, rng.random(len(ranks)), ranks)
+    ranks += np.repeat(np.cumsum(free) - free, counts)
+    return numbered(topology, np.sort(ranks))
