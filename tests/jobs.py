@@ -132,3 +132,18 @@ def busy_brain(**recipe: Any) -> Workload:
         "baseline_cached": False,
     }
     return WORKLOADS["brain/xor"].varied({**settings, **recipe})
+
+
+def busy_plastic(**recipe: Any) -> Workload:
+    """A small network on digits that rewires itself every tenth step, done the slow way."""
+    settings = {
+        **WORKLOADS["plastic/digits"].presets["reference"],
+        "neurons": 40,
+        "sparsity": 0.7,
+        "epochs": 2,
+        "plasticity_interval": 10,
+        "protection": 5,
+        "history": 30,
+        "homeostasis": 0.01,
+    }
+    return WORKLOADS["plastic/digits"].varied({**settings, **recipe})

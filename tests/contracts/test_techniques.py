@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from jobs import busy_brain
+from jobs import busy_brain, busy_plastic
 from potentiate import Run, Workload, supervised, train
 from potentiate.data import DATASETS
 from potentiate.data.batches import LoaderBatches, ResidentBatches
@@ -27,6 +27,8 @@ STATED = {
     "lr-table": "lr-table:values=0.5|0.2|0.1",
     "early-stopping": "early-stopping:target=0.2",  # before 50 steps are over
     "threads": "threads:count=2",  # the tests run on one
+    "rarer-coactivation": "rarer-coactivation:every=5",
+    "rarer-rewiring": "rarer-rewiring:every=20",
     "faster-teacher-fade": "faster-teacher-fade:fade=0.1",
     "steeper-curriculum": "steeper-curriculum:share=1,epochs=0.5",
 }
@@ -37,7 +39,9 @@ BITWISE = {
     "cached-baseline-current",
     "data-loading",
     "event-driven-updates",
+    "in-place-updates",
     "rarer-evaluation",
+    "vectorized-pruning",
 }
 """Exact techniques that leave every bit; the others add in another order, within `TOLERANCE`."""
 
@@ -46,10 +50,14 @@ TOLERANCE = 1e-5  # of the largest number in a tensor, after 50 steps in double 
 EXACT = [name for name, kind in TECHNIQUES.items() if kind.evidence == "exact"]
 OTHERS = [name for name in TECHNIQUES if name not in EXACT]
 PLASTIC = {name for name, kind in TECHNIQUES.items() if kind.needs & {"plasticity", "timesteps"}}
-SWITCHES = {"data-loading", *PLASTIC}
+STRUCTURAL = {name for name, kind in TECHNIQUES.items() if "structure" in kind.needs}
+SWITCHES = {"data-loading", "fused-optimizer", *PLASTIC, *STRUCTURAL}
 """What a recipe may do already, or not at all; such a technique says so before anything runs."""
 
-BRAIN = busy_brain()
+BRAIN, REWIRED = busy_brain(), busy_plastic()
+SIMILAR = {"plastic/mnist", "plastic/fashion-mnist"}
+"""Workloads that are one of the others with more data."""
+HERE = [workload for name, workload in WORKLOADS.items() if name not in SIMILAR]
 
 
 def stated(name: str) -> Technique:
@@ -154,9 +162,7 @@ def steps(workload: Workload, techniques: list[Technique], count: int = 3) -> li
 
 
 @pytest.mark.parametrize("name", TECHNIQUES)
-@pytest.mark.parametrize(
-    "workload", [*WORKLOADS.values(), TINY, PLAIN, LOCAL], ids=lambda w: w.name
-)
+@pytest.mark.parametrize("workload", [*HERE, TINY, PLAIN, LOCAL], ids=lambda w: w.name)
 def test_applies_where_its_needs_are_met_and_refuses_elsewhere(workload, name, data):
     if workload.name.partition("/")[2] in DATASETS:
         data(workload.name.partition("/")[2])
@@ -173,16 +179,16 @@ def test_applies_where_its_needs_are_met_and_refuses_elsewhere(workload, name, d
         reason = str(refused)
     if reason:
         assert name in SWITCHES
-        assert "plasticity" in workload.provides
+        assert workload.provides & {"plasticity", "structure"}
         assert is_one_sentence(reason)
     else:
         assert losses  # fewer than three where the run is shorter, or stops
     assert all(loss == loss for loss in losses)
 
 
-@pytest.mark.parametrize("name", sorted(PLASTIC))
+@pytest.mark.parametrize("name", sorted(PLASTIC | STRUCTURAL))
 def test_applies_where_every_mechanism_is_at_work(name):
-    assert len(steps(BRAIN, [stated(name)])) == 3
+    assert len(steps(home(name), [stated(name)])) == 3
 
 
 @pytest.mark.parametrize("name", ["activation-checkpointing", "channels-last", "one-cycle"])
@@ -193,7 +199,8 @@ def test_a_missing_capability_is_named(name):
 
 @pytest.mark.parametrize("pair", list(combinations(TECHNIQUES, 2)), ids=" ".join)
 def test_order_of_listing_does_not_matter(pair):
-    workload = BRAIN if PLASTIC.intersection(pair) else TINY
+    homes = {home(name).name: home(name) for name in pair}
+    workload = next((w for w in (BRAIN, REWIRED) if w.name in homes), TINY)
     outcomes = list[Trace | str]()
     for order in permutations(pair):
         torch._dynamo.reset()
@@ -222,16 +229,20 @@ def test_exclusive_techniques_are_refused_together():
 
 def home(name: str) -> Workload:
     """Where a technique finds what it works on."""
-    return BRAIN if name in PLASTIC else WORKLOADS["cnn/digits"]
+    others = REWIRED if name in STRUCTURAL else WORKLOADS["cnn/digits"]
+    return BRAIN if name in PLASTIC else others
+
+
+HOMES = WORKLOADS["cnn/digits"], BRAIN, REWIRED
 
 
 @pytest.fixture(scope="module")
 def baselines() -> dict[str, Trace]:
     """50 steps by workload, without dropout, whose masks are drawn in the order of memory."""
-    return {workload.name: trace(workload) for workload in (WORKLOADS["cnn/digits"], BRAIN)}
+    return {workload.name: trace(workload) for workload in HOMES}
 
 
-@pytest.mark.parametrize("workload", [WORKLOADS["cnn/digits"], BRAIN], ids=lambda w: w.name)
+@pytest.mark.parametrize("workload", HOMES, ids=lambda w: w.name)
 def test_the_same_run_twice_is_the_same_trace(workload, baselines):
     again = trace(workload)
     assert again == baselines[workload.name]

@@ -115,23 +115,30 @@ def coincidences(after, before, targets, sources, out):
 
 
 @njit(cache=True, nogil=True)
-def distinct_by_row(free, bounds, draws, numbers):
-    """Write different numbers below `free[t]` of each row t to `bounds[t]:bounds[t + 1]`, in no order.
+def distinct_by_row(free, bounds, draws, ranks):
+    """Write different numbers of each row t to `bounds[t]:bounds[t + 1]`; `free[t]` numbers belong to it.
 
     Each set is equally likely, by a random number in [0, 1) for each in `draws` (Floyd: a draw that is
-    there already stands for the highest so far).
+    there already stands for the highest so far). Few of many are in no order within their row.
     """
-    most = 0
+    first, most = 0, 0
     for t in range(free.size):
         most = max(most, free[t])
     seen = np.full(most, -1, np.int32)
     for t in range(free.size):
-        count = bounds[t + 1] - bounds[t]
-        for i in range(count):
-            top = free[t] - count + i
+        row = ranks[bounds[t] : bounds[t + 1]]
+        for i in range(row.size):
+            top = free[t] - row.size + i
             drawn = min(np.int64(draws[bounds[t] + i] * (top + 1)), top)
             drawn = top if seen[drawn] == t else drawn
-            seen[drawn], numbers[bounds[t] + i] = t, drawn
+            seen[drawn], row[i] = t, first + drawn
+        if row.size * 16 > free[t]:  # less to look through than to sort
+            i = 0
+            for number in range(free[t]):
+                if seen[number] == t:
+                    row[i] = first + number
+                    i += 1
+        first += free[t]
 
 
 @njit(cache=True, nogil=True)
@@ -141,7 +148,7 @@ def lowest_by_row(bounds, values, counts, chosen):
         row, marks = values[bounds[t] : bounds[t + 1]], chosen[bounds[t] : bounds[t + 1]]
         k = counts[t]
         if k > 0:
-            edge = np.partition(row, k - 1)[k - 1]
+            edge = _smallest(row.copy(), k - 1)
             for i in range(row.size):
                 marks[i] = row[i] < edge
                 k -= marks[i]
@@ -149,6 +156,30 @@ def lowest_by_row(bounds, values, counts, chosen):
                 if k > 0 and row[i] == edge:
                     marks[i] = True
                     k -= 1
+
+
+@njit(cache=True, nogil=True)
+def _smallest(values, k):
+    """The k-th smallest, from 0; the values change places (Hoare's selection)."""
+    first, last = 0, values.size - 1
+    while first < last:
+        pivot, i, j = values[(first + last) // 2], first, last
+        while i <= j:
+            while values[i] < pivot:
+                i += 1
+            while values[j] > pivot:
+                j -= 1
+            if i <= j:
+                values[i], values[j] = values[j], values[i]
+                i += 1
+                j -= 1
+        if k <= j:
+            last = j
+        elif k >= i:
+            first = i
+        else:
+            break
+    return values[k]
 
 
 @njit(inline="always")
@@ -208,15 +239,15 @@ def paths_of_three(into, out_of, targets, sources, score):
     `thinned` and say at which neighbors of either end to look.
     """
     width = into[2].shape[1]
-    linked = np.zeros((into[0].size - 1, width), np.float32)  # which of the sources each target has
+    linked = np.zeros((into[0].size - 1, width), np.uint8)  # which of the sources each target has
     inner = np.empty(width, np.float32)
     last = -1
     for p in range(targets.size):
         t, s = targets[p], sources[p]
         if t != last:
             if last >= 0:
-                _link(linked, into, out_of, last, 0.0)
-            _link(linked, into, out_of, t, 1.0)
+                _link(linked, into, out_of, last, 0)
+            _link(linked, into, out_of, t, 1)
             last = t
         looked_in, looked_out = into[3][t], out_of[3][s]
         score[p] = 0.0
@@ -229,15 +260,15 @@ def paths_of_three(into, out_of, targets, sources, score):
         for j in range(looked_out):
             row = linked[out_of[2][s, j]]
             for i in range(width):
-                inner[i] += row[i]
+                inner[i] += np.float32(row[i])
         for i in range(looked_in):
             inner[i] = _exclusive(out_of[0], into[2][t, i], inner[i] * share_out)
         total = np.float32(0.0)
         for j in range(looked_out):
             row, near, inside = linked[out_of[2][s, j]], np.float32(0.0), np.float32(0.0)
             for i in range(width):
-                near += inner[i] * row[i]
-                inside += row[i]
+                near += inner[i] * np.float32(row[i])
+                inside += np.float32(row[i])
             if near > 0:
                 total += near * _exclusive(into[0], out_of[2][s, j], inside * share_in)
         score[p] = total * share_in * share_out

@@ -84,7 +84,7 @@ def sparse_recurrent(
     _check(h.t(), weight, edges, engine)
     if len(edges.ends) != len(edges.back_ends):
         raise Refused(
-            f"a loop has as many targets as sources, got {len(edges.ends) - 1} and {len(h)}"
+            f"a recurrent map has as many targets as sources, got {len(edges.ends) - 1} and {len(h)}"
         )
     if iterations < 1:
         return h

@@ -162,8 +162,8 @@ class SparseLayer(nn.Module):
 
     def _engine(self, samples: int) -> str:
         """The engine asked for, or the fastest for so many samples; timed once."""
-        if self.engine != "auto" or torch.compiler.is_compiling():
-            return "rows" if self.engine == "auto" else self.engine
+        if self.engine != "auto":
+            return self.engine
         if self.weight.device.type != "cpu":
             return "triton"
         threads = torch.get_num_threads()
@@ -242,6 +242,7 @@ class SparseLinear(SparseLayer):
         with torch.no_grad():
             self.weight.copy_(torch.randn(topology.edges) * _he(topology))
 
+    @torch.compiler.disable  # what follows is compiled already
     def forward(self, x: Tensor) -> Tensor:
         """Return x [..., in_features] through the edges, [..., out_features]; in the weight's precision."""
         x = x.to(self.weight.dtype)
@@ -312,6 +313,7 @@ class SparseRecurrent(SparseLayer):
         columns = h.reshape(-1, h.shape[-1]).t()
         return self.iterate(columns).t().reshape(h.shape)
 
+    @torch.compiler.disable  # what follows is compiled already
     def iterate(self, h: Tensor) -> Tensor:
         """As `forward` for units first, [neurons, samples], which saves turning both ways."""
         h = h.to(self.weight.dtype)

@@ -36,6 +36,7 @@ class Recipe:
         rule: By which edges go and come, one of `STRUCTURAL`.
         plasticity_interval: Steps between two updates of the topology.
         stretch: Factor on the interval at each update.
+        protection: Age in steps below which the rule "coactivation" drops no edge.
         until: Share of the training after which the topology stays.
         homeostasis: How strongly incoming weights follow what a neuron's firing rate lacks.
         target_rate: The rate that homeostasis drives every neuron towards.
@@ -62,6 +63,7 @@ class Recipe:
     rule: Rules = "coactivation"
     plasticity_interval: Natural = 100
     stretch: Annotated[float, Field(ge=1)] = 1.0
+    protection: Annotated[int, Field(ge=0)] = 60
     until: Share = 0.75
     homeostasis: Annotated[float, Field(ge=0)] = 0.003
     target_rate: Annotated[float, Field(gt=0)] = 0.5
@@ -80,6 +82,19 @@ class Recipe:
     in_place: bool = True
 
 
+REFERENCE: dict[str, Any] = {
+    "engine": "reference",
+    "vectorized": False,
+    "history": 1000,
+    "compact": False,
+    "pool": False,
+    "coactivation_every": 1,
+    "plasticity_interval": 50,
+    "in_place": False,
+}
+"""The seed's spelling: matrices with zeros, snapshots of all pairs, edges dropped one by one."""
+
+
 def rule_of(settings: Recipe) -> StructuralRule:
     """Return the structural rule that a recipe asks for."""
     from potentiate.plasticity.structural import STRUCTURAL, Coactivation
@@ -87,6 +102,7 @@ def rule_of(settings: Recipe) -> StructuralRule:
     if settings.rule != "coactivation":
         return STRUCTURAL[settings.rule]()
     return Coactivation(
+        protection=settings.protection,
         vectorized=settings.vectorized,
         history=settings.history,
         compact=settings.compact,
@@ -121,7 +137,11 @@ def plastic_workload(
         provides=frozenset({"gradient", "structure"}),
         source=f"plastic/{name}",
         imports=("potentiate.models.plastic.step", "potentiate.models.plastic.net", *imports),
-        presets={"400": {"neurons": 400}, "1000": {"neurons": 1000, "sparsity": 0.95}},
+        presets={
+            "400": {"neurons": 400},
+            "1000": {"neurons": 1000, "sparsity": 0.95},
+            "reference": REFERENCE,
+        },
     )
 
 

@@ -215,10 +215,15 @@ class Coactivation(StructuralRule):
 
     def _need(self, state: Evidence) -> Floats:
         """Return the credit of each edge over what its age asks for; infinite for a protected one."""
-        age = state.age.astype(np.float32)
-        factor = 1 + self.aging * np.clip(age / max(1, self.protection) - 1, 0, 1)
-        need = state.credit.astype(np.float32) / (np.float32(SCALE) * factor)
-        return np.where(state.age < self.protection, np.float32(inf), need).astype(np.float32)
+        factor = state.age.astype(np.float32)
+        factor /= max(1, self.protection)
+        np.clip(factor - 1, 0, 1, out=factor)
+        factor *= self.aging
+        factor += 1
+        need = state.credit.astype(np.float32)
+        need /= SCALE * factor
+        need[state.age < self.protection] = inf
+        return need
 
     def _dropped(self, need: Floats, count: int, rng: np.random.Generator) -> Ints:
         return lowest(need, count, rng) if self.vectorized else one_by_one(need, count, rng)

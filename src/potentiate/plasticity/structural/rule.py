@@ -153,18 +153,18 @@ def follow(values: Values, moved: Ints, fresh: Any = 0) -> Values:
         fresh: The value of all grown edges, or [grown, ...].
     """
     given: Any = values
-    shape: Any = (len(moved), *given.shape[1:])
+    nothing: Any = (len(moved), *given.shape[1:])
     if isinstance(values, np.ndarray):
-        after: Any = np.empty(shape, given.dtype)
-        places: Any = moved
-    else:
-        import torch
+        after: Any = (
+            given.take(moved, 0, mode="clip") if len(given) else np.empty(nothing, given.dtype)
+        )
+        after[moved < 0] = fresh
+        return after
+    import torch
 
-        after = given.new_empty(shape)
-        places = torch.from_numpy(moved).to(given.device)
-    stayed = places >= 0
-    after[stayed] = given[places[stayed]]
-    after[~stayed] = fresh
+    places = torch.from_numpy(moved).to(given.device)
+    after = given[places.clamp(min=0)] if len(given) else given.new_empty(nothing)
+    after[places < 0] = torch.as_tensor(fresh, dtype=given.dtype, device=given.device)
     return after
 
 
@@ -210,6 +210,7 @@ class Explored:
         least: int64, the smallest hashes, ascending; all there is to save.
 
     Example:
+        >>> import numpy as np
         >>> explored = Explored(possible=100)
         >>> explored.see(np.array([3, 1, 4]))
         >>> explored.see(np.array([1, 5]))

@@ -84,5 +84,5 @@ def sampled_by_row(topology: Topology, counts: Ints, rng: np.random.Generator) -
     free = topology.shape[1] - int(topology.recurrent) - topology.fan_in()
     ranks = np.empty(bounds[-1], np.int64)
     pairs.distinct_by_row(free, bounds, rng.random(len(ranks)), ranks)
-    ranks += np.repeat(np.cumsum(free) - free, counts)
-    return numbered(topology, np.sort(ranks))
+    ranks.sort(kind="stable")  # which takes what is in order as it is
+    return numbered(topology, ranks)
