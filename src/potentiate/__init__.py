@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from potentiate.engine import train
     from potentiate.errors import Refused
-    from potentiate.estimators import BrainClassifier
+    from potentiate.estimators import BrainClassifier, PlasticClassifier
+    from potentiate.models.plastic.layers import SparseLinear, SparseRecurrent
+    from potentiate.models.plastic.net import PlasticNet
     from potentiate.models.supervised import supervised
     from potentiate.steps import GradientStep
     from potentiate.workload import Run, Target, Workload
@@ -21,8 +23,12 @@ __version__ = "0.1.0"
 __all__ = [
     "BrainClassifier",
     "GradientStep",
+    "PlasticClassifier",
+    "PlasticNet",
     "Refused",
     "Run",
+    "SparseLinear",
+    "SparseRecurrent",
     "Target",
     "Workload",
     "__version__",
@@ -33,8 +39,12 @@ __all__ = [
 _HOMES = {
     "BrainClassifier": "potentiate.estimators",
     "GradientStep": "potentiate.steps",
+    "PlasticClassifier": "potentiate.estimators",
+    "PlasticNet": "potentiate.models.plastic.net",
     "Refused": "potentiate.errors",
     "Run": "potentiate.workload",
+    "SparseLinear": "potentiate.models.plastic.layers",
+    "SparseRecurrent": "potentiate.models.plastic.layers",
     "Target": "potentiate.workload",
     "Workload": "potentiate.workload",
     "supervised": "potentiate.models.supervised",

@@ -51,7 +51,7 @@ EXACT = [name for name, kind in TECHNIQUES.items() if kind.evidence == "exact"]
 OTHERS = [name for name in TECHNIQUES if name not in EXACT]
 PLASTIC = {name for name, kind in TECHNIQUES.items() if kind.needs & {"plasticity", "timesteps"}}
 STRUCTURAL = {name for name, kind in TECHNIQUES.items() if "structure" in kind.needs}
-SWITCHES = {"data-loading", "fused-optimizer", *PLASTIC, *STRUCTURAL}
+SWITCHES = {"data-loading", "fused-optimizer", "label-smoothing", *PLASTIC, *STRUCTURAL}
 """What a recipe may do already, or not at all; such a technique says so before anything runs."""
 
 BRAIN, REWIRED = busy_brain(), busy_plastic()

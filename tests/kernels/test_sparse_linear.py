@@ -11,12 +11,9 @@ import torch
 from torch import Tensor
 
 from potentiate.errors import Refused
-from potentiate.kernels.sparse_linear import (
-    ENGINES,
-    Edges,
+from potentiate.kernels.sparse_linear import ENGINES, Edges, sparse_linear, sparse_linear_reference
+from potentiate.kernels.sparse_recurrent import (
     recurrent_trace,
-    sparse_linear,
-    sparse_linear_reference,
     sparse_recurrent,
     sparse_recurrent_reference,
 )

@@ -11,6 +11,7 @@ from scipy.stats import chisquare
 from potentiate.plasticity.structural.rewire import candidates, lowest, plan
 from potentiate.plasticity.structural.srigl import sampled_by_row
 from potentiate.topology import Grid, Ring, Topology, erdos_renyi
+from potentiate.topology.initial import distinct
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -75,6 +76,18 @@ def test_by_row_a_few_of_a_wide_row():
     assert np.bincount(found.targets, minlength=3).tolist() == [5, 0, 7]
     assert not topology.holds(found.targets, found.sources).any()
     assert (np.diff(found.targets.astype(np.int64) * 2000 + found.sources) > 0).all()
+
+
+@pytest.mark.parametrize("count", [3, 100, 250])
+def test_each_number_is_equally_likely_up_to_the_last(count):
+    random, counts = rng(6), np.zeros(300)
+    for _ in range(1500):
+        numbers = distinct(300, count, random)
+        assert (np.diff(numbers) > 0).all()
+        counts[numbers] += 1
+    assert counts.sum() == 1500 * count
+    # Without replacement the counts differ by less than chi-square expects, by the share left out.
+    assert chisquare(counts).statistic < 1.35 * 299 * (1 - count / 300)
 
 
 def test_all_pairs_are_found_where_all_are_wanted():

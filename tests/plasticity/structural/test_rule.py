@@ -142,6 +142,15 @@ def test_many_edges_are_counted_within_two_percent_in_constant_memory():
     assert again.count == explored.count
 
 
+def test_the_count_is_right_on_average():
+    found = []
+    for seed in range(8):
+        explored = Explored(10**12)
+        explored.see(np.random.default_rng(seed).integers(0, 10**12, 200_000))
+        found.append(explored.count / 200_000)
+    assert abs(np.mean(found) - 1) < 0.01
+
+
 def test_neighboring_codes_are_counted_as_well_as_random_ones():
     explored = Explored(10**7)
     explored.see(np.arange(10**6))

@@ -7,20 +7,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from potentiate.models.plastic.evolve import Summary, evolve
-    from potentiate.models.plastic.layers import SparseLayer, SparseLinear, SparseRecurrent
+    from potentiate.models.plastic.evolution import Summary, evolve
+    from potentiate.models.plastic.layer import SparseLayer
+    from potentiate.models.plastic.layers import SparseLinear, SparseRecurrent
     from potentiate.models.plastic.net import PlasticNet, initial_topology
     from potentiate.models.plastic.step import Rewiring, StructuralStep
 
 _HOMES = {
     "PlasticNet": "net",
     "Rewiring": "step",
-    "SparseLayer": "layers",
+    "SparseLayer": "layer",
     "SparseLinear": "layers",
     "SparseRecurrent": "layers",
     "StructuralStep": "step",
-    "Summary": "evolve",
-    "evolve": "evolve",
+    "Summary": "evolution",
+    "evolve": "evolution",
     "initial_topology": "net",
 }
 

@@ -17,7 +17,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from potentiate.kernels.sparse_linear import ENGINES, Edges, sparse_linear, sparse_recurrent
+from potentiate.kernels.sparse_linear import ENGINES, Edges, sparse_linear
+from potentiate.kernels.sparse_recurrent import sparse_recurrent
 
 FILE = "sparse-engines.json"
 ROUNDS, ENOUGH = 7, 0.5

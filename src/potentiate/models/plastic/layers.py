@@ -1,202 +1,23 @@
-"""Layers whose weight is stored on its edges alone, to be used like PyTorch's own, and to be rewired.
-
-The parameter holds one number for each edge, so any torch optimizer works on it; the wiring is in
-buffers, so `state_dict` is complete, and it may be loaded into a layer that has another wiring.
-"""
+"""Sparse layers to be used like PyTorch's own: a linear one, and neurons that drive each other."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from potentiate.errors import Refused
-from potentiate.kernels.sparse_linear import (
-    Edges,
-    as_matrix,
-    recurrent_trace,
-    sparse_linear,
-    sparse_recurrent,
-)
-from potentiate.models.plastic.choice import choose
-from potentiate.plasticity.structural import Change, Scores, follow
-from potentiate.topology import Topology, erdos_renyi
+from potentiate.kernels.sparse_linear import sparse_linear
+from potentiate.kernels.sparse_recurrent import recurrent_trace, sparse_recurrent
+from potentiate.models.plastic.layer import Signs, SparseLayer
+from potentiate.topology import Topology, dale_signs, erdos_renyi
 
-WIRING = ("ends", "sources", "back_ends", "targets")
-
-
-class SparseLayer(nn.Module):
-    """What sparse layers share: edges, their weights, and how both follow a change of topology.
-
-    Attributes:
-        weight: [edges], by target.
-        signs: int8 [sources]: the sign that all weights out of a source keep (Dale's law); None: any.
-        watched: Whether the next forward and backward pass are kept, for `scores`.
-    """
-
-    constants: ClassVar[frozenset[str]] = frozenset({*WIRING, "signs"})
-    """Buffers that no forward pass changes."""
-
-    ends: Tensor
-    sources: Tensor
-    back_ends: Tensor
-    targets: Tensor
-    signs: Tensor | None
-    iterations: int = 1
-
-    def __init__(
-        self, topology: Topology, engine: str = "auto", signs: np.ndarray | None = None
-    ) -> None:
-        super().__init__()
-        self.shape, self.recurrent, self.engine = topology.shape, topology.recurrent, engine
-        self.weight = nn.Parameter(torch.zeros(topology.edges))
-        for name, part in zip(WIRING, _parts(topology), strict=True):
-            self.register_buffer(name, part, persistent=name in WIRING[:2])
-        kept = None if signs is None else torch.from_numpy(np.asarray(signs, np.int8))
-        if kept is not None and kept.shape != topology.shape[1:]:
-            raise Refused(f"{topology.shape[1]} sources need as many signs, got {[*kept.shape]}")
-        self.register_buffer("signs", kept)
-        self.engines: dict[str, str] = {}
-        self.watched = False
-        self._before = self._after = self._error = None
-
-    @property
-    def edges(self) -> Edges:
-        """The wiring as the kernels take it."""
-        return Edges(self.ends, self.sources, self.back_ends, self.targets)
-
-    @property
-    def topology(self) -> Topology:
-        """Who is connected with whom; shares its memory with the layer."""
-        ends, sources = self.ends.cpu().numpy(), self.sources.cpu().numpy()
-        return Topology(ends, sources, self.shape, self.recurrent)
-
-    @property
-    def density(self) -> float:
-        """Edges over possible edges."""
-        return self.topology.density
-
-    def matrix(self) -> Tensor:
-        """Return the weights as a matrix [targets, sources]; for looking at small layers."""
-        return as_matrix(self.weight.detach(), self.edges)
-
-    @torch.no_grad()
-    def rewire(self, change: Change) -> None:
-        """Take over the edges and weights of a change; an optimizer follows by `follow_optimizer`."""
-        self._wire(change.topology)
-        self.weight.grad = None
-        self.weight.data = torch.from_numpy(change.weight).to(self.weight)
-
-    @torch.no_grad()
-    def average(self, change: Change) -> None:
-        """Follow a change that another layer made, of which this one holds the averaged weights."""
-        grown = torch.from_numpy(change.weight[change.moved < 0]).to(self.weight)
-        self._wire(change.topology)
-        self.weight.data = follow(self.weight.data, change.moved, grown)
-
-    @torch.no_grad()
-    def obey(self) -> None:
-        """Set weights of the wrong sign to 0 (Dale's law); nothing where there are no signs."""
-        if self.signs is not None:
-            from potentiate.kernels.sparse_rows import keep_signs
-
-            keep_signs(self.weight.numpy(), self.sources.numpy(), self.signs.numpy())
-
-    def scores(self) -> Scores:
-        """Return what a structural rule may look at: of the pass that was watched.
-
-        Raises:
-            Refused: No forward and backward pass was watched.
-        """
-        if self._before is None or self._after is None:
-            raise Refused("nothing was watched; set .watched = True before forward and backward")
-        before, after, error = self._looked_at()
-        parts = (part.flatten(1).float().cpu().numpy() for part in (before, after, error))
-        return Scores(*parts, self.dale)
-
-    def activity(self) -> Scores:
-        """Return what of `scores` costs nothing: activity before and after, and no gradient."""
-        assert self._before is not None
-        assert self._after is not None
-        before, after = (self._units_first(part) for part in (self._before, self._after))
-        return Scores(before, after, after, self.dale)
-
-    def loudness(self) -> Tensor:
-        """Return the mean activity of each target in the pass that was watched, [targets]."""
-        assert self._after is not None
-        return self._after.mean(1) if self.recurrent else self._after.flatten(0, -2).mean(0)
-
-    @property
-    def seen(self) -> bool:
-        """Whether there is a pass that was watched, and what came back from it."""
-        return self._before is not None
-
-    @property
-    def dale(self) -> np.ndarray | None:
-        """The signs as an array."""
-        return None if self.signs is None else self.signs.cpu().numpy()
-
-    def forget(self) -> None:
-        """Let go of what was watched."""
-        self.watched, self._before, self._after, self._error = False, None, None, None
-
-    def _units_first(self, part: Tensor) -> np.ndarray:
-        return part.float().cpu().numpy()
-
-    def _looked_at(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Units first: what edges read, what they drive, and the gradient of the sums they make."""
-        raise NotImplementedError
-
-    def _watch(self, before: Tensor, after: Tensor) -> None:
-        if self.watched and self.training:
-            self._before, self._after = before.detach(), after.detach()
-            self._error = torch.zeros_like(self._after)
-            if after.requires_grad:
-                after.register_hook(self._keep_error)
-
-    def _keep_error(self, grad: Tensor) -> None:
-        self._error = grad.detach()
-
-    def _engine(self, samples: int) -> str:
-        """The engine asked for, or the fastest for so many samples; timed once."""
-        if self.engine != "auto":
-            return self.engine
-        if self.weight.device.type != "cpu":
-            return "triton"
-        threads = torch.get_num_threads()
-        for known, engine in self.engines.items():
-            size, others = map(int, known.split(" x "))
-            # What is fastest for a batch is so for the last of an epoch, which is smaller.
-            if others == threads and samples <= 2 * size <= 4 * samples:
-                return engine
-        found = choose(self.edges, samples, self.iterations, self.weight.dtype)
-        self.engines[f"{samples} x {threads}"] = found
-        return found
-
-    def _wire(self, topology: Topology) -> None:
-        for name, part in zip(WIRING, _parts(topology), strict=True):
-            setattr(self, name, part.to(self.weight.device))
-
-    def _load_from_state_dict(
-        self, state_dict: Mapping[str, Any], prefix: str, *rest: Any, **more: Any
-    ) -> None:
-        """Take over the wiring of the state, whatever its size, before its weights."""
-        ends, sources = (state_dict.get(prefix + name) for name in WIRING[:2])
-        if ends is not None and sources is not None and ends.shape == self.ends.shape:
-            wiring = Topology(ends.cpu().numpy(), sources.cpu().numpy(), self.shape, self.recurrent)
-            self._wire(wiring)
-            if len(sources) != len(self.weight):
-                self.weight.data = self.weight.data.new_zeros(len(sources))
-        load: Any = super()._load_from_state_dict
-        load(state_dict, prefix, *rest, **more)
-
-    def extra_repr(self) -> str:
-        """Sizes, edges and density, as a layer prints itself."""
-        targets, sources = self.shape
-        return f"{sources} -> {targets}, {len(self.weight)} edges, density {self.density:.4g}"
+PROBES = 32
+"""Random patterns by which recurrent weights are scaled."""
+_eager = cast("Any", torch).compiler.disable  # what a sparse layer runs is compiled already
 
 
 class SparseLinear(SparseLayer):
@@ -242,7 +63,7 @@ class SparseLinear(SparseLayer):
         with torch.no_grad():
             self.weight.copy_(torch.randn(topology.edges) * _he(topology))
 
-    @torch.compiler.disable  # what follows is compiled already
+    @_eager
     def forward(self, x: Tensor) -> Tensor:
         """Return x [..., in_features] through the edges, [..., out_features]; in the weight's precision."""
         x = x.to(self.weight.dtype)
@@ -252,7 +73,7 @@ class SparseLinear(SparseLayer):
         self._watch(x, out)
         return out
 
-    def _units_first(self, part: Tensor) -> np.ndarray:
+    def _units_first(self, part: Tensor) -> NDArray[np.float32]:
         return part.flatten(0, -2).t().float().cpu().numpy()
 
     def _looked_at(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -275,7 +96,8 @@ class SparseRecurrent(SparseLayer):
         seed: Of the random edges.
 
     Weights start so that activity neither dies nor explodes over the iterations: variance 2 over the
-    fan-in, and under Dale's law inhibition as strong as excitation in sum.
+    fan-in, under Dale's law inhibition as strong as excitation in sum, and all scaled by what random
+    activity lacks in the end.
     """
 
     def __init__(
@@ -289,8 +111,6 @@ class SparseRecurrent(SparseLayer):
         engine: str = "auto",
         seed: int = 0,
     ) -> None:
-        from potentiate.topology import dale_signs
-
         shape = neurons, neurons
         if topology is None:
             topology = erdos_renyi(shape, density, np.random.default_rng(seed), recurrent=True)
@@ -302,18 +122,29 @@ class SparseRecurrent(SparseLayer):
             topology, engine, None if inhibitory is None else dale_signs(neurons, inhibitory)
         )
         self.iterations = iterations
+        weight = torch.randn(topology.edges) * _he(topology)
+        if self.dale is not None and inhibitory is not None:
+            weight = _balanced(weight, topology, self.dale, inhibitory)
         with torch.no_grad():
-            weight = torch.randn(topology.edges) * _he(topology)
-            if inhibitory is not None:
-                weight = _balanced(weight, topology, dale_signs(neurons, inhibitory), inhibitory)
             self.weight.copy_(weight)
+            self.weight.mul_(self._gain())
+
+    def _gain(self) -> float:
+        """The factor at which random activity has the same power after the iterations as before.
+
+        Source: Mishkin & Matas 2016, arXiv:1511.06422; without biases one factor does it at once.
+        """
+        probe = torch.rand(self.shape[1], PROBES, generator=torch.Generator().manual_seed(0))
+        end = sparse_recurrent(probe, self.weight.detach(), self.edges, self.iterations)
+        share = float(end.square().sum() / probe.square().sum().clamp(min=1e-30))
+        return share ** (-0.5 / self.iterations) if share > 0 else 1.0
 
     def forward(self, h: Tensor) -> Tensor:
         """Return activity h [..., neurons] after the iterations."""
         columns = h.reshape(-1, h.shape[-1]).t()
         return self.iterate(columns).t().reshape(h.shape)
 
-    @torch.compiler.disable  # what follows is compiled already
+    @_eager
     def iterate(self, h: Tensor) -> Tensor:
         """As `forward` for units first, [neurons, samples], which saves turning both ways."""
         h = h.to(self.weight.dtype)
@@ -332,23 +163,13 @@ class SparseRecurrent(SparseLayer):
         return trace[:, :-1], trace[:, 1:], errors
 
 
-def sparse_layers(model: nn.Module) -> dict[str, SparseLayer]:
-    """Return the sparse layers of a model by name."""
-    return {name: part for name, part in model.named_modules() if isinstance(part, SparseLayer)}
-
-
-def _parts(topology: Topology) -> tuple[Tensor, ...]:
-    parts = topology.ends, topology.sources, *topology.reversed
-    return tuple(torch.from_numpy(part) for part in parts)
-
-
 def _he(topology: Topology) -> Tensor:
     """The standard deviation of each edge's weight: sqrt(2 / fan-in of its target)."""
     fan_in = np.maximum(topology.fan_in(), 1)
     return torch.from_numpy(np.sqrt(2.0 / np.repeat(fan_in, topology.fan_in())).astype(np.float32))
 
 
-def _balanced(weight: Tensor, topology: Topology, signs: np.ndarray, inhibitory: float) -> Tensor:
+def _balanced(weight: Tensor, topology: Topology, signs: Signs, inhibitory: float) -> Tensor:
     """Give each weight its source's sign, and inhibition the strength that cancels excitation on the mean."""
     sign = torch.from_numpy(signs[topology.sources].astype(np.float32))
     ratio = (1 - inhibitory) / inhibitory if 0 < inhibitory < 1 else 1.0

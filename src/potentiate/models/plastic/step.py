@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from potentiate.errors import Refused
-from potentiate.kernels.sparse_rows import scale_targets
-from potentiate.models.plastic.layers import SparseLayer, SparseRecurrent, sparse_layers
+from potentiate.models.plastic.layer import SparseLayer, sparse_layers
+from potentiate.models.plastic.layers import SparseRecurrent
 from potentiate.models.plastic.notes import Notes
 from potentiate.plasticity.structural import (
     Explored,
@@ -100,7 +100,9 @@ class LiveStructuralStep(LiveGradientStep):
             raise Refused("the model has no sparse layer, so nothing can be rewired")
         plan = spec.rewiring
         self.updates, self.interval, self.due = 0, float(plan.interval), plan.interval
-        self.states, self.explored, self.firing = {}, {}, {}
+        self.states: dict[str, Any] = {}
+        self.explored: dict[str, Explored] = {}
+        self.firing: dict[str, Tensor] = {}  # rates of recurrent neurons
         for name, layer in self.layers.items():
             topology = layer.topology
             self.states[name] = plan.rule.init(topology, _weights(layer), self._random(name))
@@ -204,7 +206,7 @@ class LiveStructuralStep(LiveGradientStep):
                 factors = (1.0 - plan.homeostasis * (rate - plan.target_rate)).clamp(*GAIN)
                 if not plan.in_place:
                     layer.weight.data = layer.weight.data.clone()
-                scale_targets(_weights(layer), layer.ends.numpy(), factors.numpy())
+                layer.scale(factors)
 
     def _random(self, name: str) -> np.random.Generator:
         """A stream of its own for each layer and update, so that there is no state to keep."""
@@ -230,8 +232,9 @@ class LiveStructuralStep(LiveGradientStep):
         super().load_state_dict(state)
         self.updates, self.interval, self.due = (state[k] for k in ("updates", "interval", "due"))
         for name, kept in state["structure"].items():
-            kind = type(self.states[name])
-            self.states[name] = kind(**{k: v.numpy().copy() for k, v in kept["rule"].items()})
+            self.states[name] = self.states[name]._replace(
+                **{k: v.numpy().copy() for k, v in kept["rule"].items()}
+            )
             self.explored[name].least = kept["explored"].numpy().copy()
             self.layers[name].engines = dict(kept["engines"])
             if name in self.firing:
@@ -239,5 +242,5 @@ class LiveStructuralStep(LiveGradientStep):
 
 
 def _weights(layer: SparseLayer) -> Any:
-    """The weights of a layer, in memory that they share with it."""
-    return layer.weight.detach().numpy()
+    """The weights of a layer, on the CPU in memory that they share with it."""
+    return layer.weight.detach().cpu().numpy()

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from potentiate.errors import Refused
 from potentiate.measure import peak_memory
-from potentiate.models.plastic.layers import sparse_layers
+from potentiate.models.plastic.layer import sparse_layers
 from potentiate.models.plastic.step import LiveStructuralStep, Rewiring, StructuralStep
 from potentiate.plasticity.structural import Coactivation, StructuralRule
 from potentiate.schedules import OneCycle

@@ -1,4 +1,4 @@
-"""Models with `fit` and `predict`, as scikit-learn has them."""
+"""The spiking brain with `fit` and `predict`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, cast
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from pydantic import Field
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import RidgeClassifier
@@ -20,10 +20,10 @@ from torch import Tensor
 from potentiate.data.batches import ResidentBatches
 from potentiate.encoding import gaussian_population, receptive_fields
 from potentiate.errors import Refused
+from potentiate.estimators.patterns import Values, agree, labeled, places, unlabeled, within
 from potentiate.models.brain import Anatomy, Brain, Plasticity, PlasticStep
 from potentiate.settings import changed
 
-Values = NDArray[Any]
 Natural = Annotated[int, Field(ge=1)]
 
 FEW = 32
@@ -148,10 +148,12 @@ class BrainClassifier(ClassifierMixin, BaseEstimator):
         """Learn anew from patterns [n, features] and labels [n]; cost: epochs * n * channels * hidden."""
         values, labels = self._labeled(X, y, begins=True)
         self.classes_ = multiclass.unique_labels(labels)
-        channels = self._begin(values, hidden=_within(HIDDEN, len(values) // 3))
-        batches = ResidentBatches((channels, self._named(labels)), BATCH, self.brain_.seed)
+        channels = self._begin(values, hidden=within(HIDDEN, len(values) // 3))
+        batches = ResidentBatches(
+            (channels, places(labels, self.classes_)), BATCH, self.brain_.seed
+        )
         self._learn(
-            batches, int(self.epochs or 0) or _within(EPOCHS, ceil(PRESENTATIONS / len(values)))
+            batches, int(self.epochs or 0) or within(EPOCHS, ceil(PRESENTATIONS / len(values)))
         )
         if self.readout == "ridge":
             self.ridge_ = RidgeClassifier().fit(self._spikes(channels), labels)
@@ -170,11 +172,8 @@ class BrainClassifier(ClassifierMixin, BaseEstimator):
         """
         begins = not hasattr(self, "brain_")
         values, labels = self._labeled(X, y, begins=begins)
-        if begins and classes is None:
-            raise ValueError("classes must be passed on the first call to partial_fit")
-        if classes is not None:
-            self._agree(multiclass.unique_labels(classes), begins=begins)
-        named = self._named(labels)
+        agree(self, classes, begins=begins)
+        named = places(labels, self.classes_)
         channels = self._begin(values, hidden=HIDDEN[1]) if begins else self._channels(values)
         self._learn(ResidentBatches((channels, named), BATCH, shuffle=False), 1)
         return self
@@ -182,8 +181,7 @@ class BrainClassifier(ClassifierMixin, BaseEstimator):
     def decision_function(self, X: ArrayLike) -> Values:
         """Return scores [n, classes], or [n] for the second of two: spikes of the outputs, or the ridge."""
         validation.check_is_fitted(self, "brain_")
-        checked: Any = cast("Any", validation).validate_data(self, _flat(X), reset=False)
-        channels = self._channels(_numbers(checked))
+        channels = self._channels(unlabeled(self, X))
         if self.readout == "ridge":
             return self.ridge_.decision_function(self._spikes(channels))
         scores = self.brain_(channels).numpy().astype(np.float64)
@@ -202,23 +200,7 @@ class BrainClassifier(ClassifierMixin, BaseEstimator):
     def _labeled(self, X: Any, y: Any, *, begins: bool) -> tuple[Values, Values]:
         given = {f.name: getattr(self, f.name) for f in fields(_Parameters)}
         changed(_Parameters(), given, where="BrainClassifier")
-        checked: Any = cast("Any", validation).validate_data(self, _flat(X), y, reset=begins)
-        values, labels = checked
-        multiclass.check_classification_targets(labels)
-        return _numbers(values), labels
-
-    def _agree(self, classes: Values, *, begins: bool) -> None:
-        if begins:
-            self.classes_ = classes
-        elif not np.array_equal(classes, self.classes_):
-            raise ValueError(f"classes are {classes} now and were {self.classes_} at first")
-
-    def _named(self, labels: Values) -> Tensor:
-        """Labels as their places among the classes."""
-        strange = np.setdiff1d(labels, self.classes_)
-        if len(strange):
-            raise ValueError(f"label {strange[0]} is none of the classes {self.classes_}")
-        return torch.from_numpy(np.searchsorted(self.classes_, labels).astype(np.int64))
+        return labeled(self, X, y, begins=begins)
 
     def _begin(self, values: Values, *, hidden: int) -> Tensor:
         """Make the brain that suits the first `values`, and return their channels."""
@@ -281,17 +263,3 @@ class BrainClassifier(ClassifierMixin, BaseEstimator):
 
     def _spikes(self, channels: Tensor) -> Values:
         return self.brain_.respond(channels).spikes.numpy()
-
-
-def _within(ends: tuple[int, int], value: int) -> int:
-    return min(max(value, ends[0]), ends[1])
-
-
-def _flat(X: Any) -> Any:
-    """Images as rows; anything else as it is."""
-    images = getattr(X, "ndim", 2) > 2 and X.dtype == np.uint8
-    return X.reshape(len(X), -1) if images else X
-
-
-def _numbers(values: Values) -> Values:
-    return values / 255.0 if values.dtype == np.uint8 else values.astype(np.float64)
