@@ -33,6 +33,12 @@ def _brain() -> None:
     import_module("potentiate.models.brain.compiled")
 
 
+def _plastic() -> None:
+    from importlib import import_module
+
+    import_module("potentiate.models.plastic.compiled")
+
+
 def _neurons() -> None:
     """The fused sequence of LIF neurons, alone, before a read-out and behind sparse spikes; with gradients."""
     import torch
@@ -85,4 +91,5 @@ KERNELS: dict[str, Callable[[], None]] = {
     "LIF neurons with gradients": _neurons,
     "spiking perceptron": _perceptron,
     "pair STDP": _stdp,
+    "plastic networks": _plastic,
 }

@@ -11,7 +11,7 @@ import zlib
 from math import prod
 from pathlib import Path
 from struct import unpack
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,11 +51,12 @@ def _elements(stream: BinaryIO, path: Path, shape: tuple[int, ...]) -> bytearray
     declared = unpack(f">{len(shape)}I", header[4:])
     if declared != shape:
         raise _refusal(path, f"declares {_spelled(declared)} values where {_spelled(shape)} belong")
-    content = bytearray(
-        stream.read(prod(shape))
-    )  # a bytearray, because torch wants writable memory
-    if len(content) < prod(shape):
-        raise _refusal(path, f"ends after {len(content)} of {prod(shape)} values")
+    content = bytearray(prod(shape))  # torch wants writable memory, and one copy is enough
+    view, filled = memoryview(content), 0
+    while filled < len(content) and (read := cast("Any", stream).readinto(view[filled:])):
+        filled += read
+    if filled < len(content):
+        raise _refusal(path, f"ends after {filled} of {prod(shape)} values")
     if stream.read(1):  # reading to the end also verifies the checksum
         raise _refusal(path, f"goes on after its {prod(shape)} values")
     return content

@@ -2,7 +2,7 @@
 
 from potentiate.models.brain import workloads as brains
 from potentiate.models.cnn import DIGITS, FASHION_MNIST, MNIST
-from potentiate.models.plastic import workloads as plastic
+from potentiate.models.plastic import workloads as plastics
 from potentiate.workload import Workload
 
 WORKLOADS: dict[str, Workload] = {
@@ -14,9 +14,9 @@ WORKLOADS: dict[str, Workload] = {
     "cnn/digits": DIGITS,
     "cnn/mnist": MNIST,
     "cnn/fashion-mnist": FASHION_MNIST,
-    "plastic/digits": plastic.DIGITS,
-    "plastic/mnist": plastic.MNIST,
-    "plastic/fashion-mnist": plastic.FASHION_MNIST,
+    "plastic/digits": plastics.DIGITS,
+    "plastic/mnist": plastics.MNIST,
+    "plastic/fashion-mnist": plastics.FASHION_MNIST,
 }
 
 __all__ = ["WORKLOADS"]

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Natural = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
+CHUNK = 250
+"""Samples judged at a time; the activity of all iterations is kept meanwhile."""
 Initial = Literal["random", "fan-in", "ring", "grid", "progressive"]
 Rules = Literal["static", "random", "set", "rigl", "deep-r", "srigl", "chts", "coactivation"]
 Engines = Literal["auto", "rows", "dense", "mkl", "triton", "reference"]
@@ -136,7 +138,7 @@ def plastic_workload(
         margin=margin,
         provides=frozenset({"gradient", "structure"}),
         source=f"plastic/{name}",
-        imports=("potentiate.models.plastic.step", "potentiate.models.plastic.net", *imports),
+        imports=("potentiate.models.plastic.compiled", *imports),
         presets={
             "400": {"neurons": 400},
             "1000": {"neurons": 1000, "sparsity": 0.95},
@@ -161,7 +163,7 @@ def _make(name: str, settings: Recipe, seed: int) -> Run:
     )
     possible = settings.neurons * (settings.neurons - 1)
     loss = partial(F.cross_entropy, label_smoothing=settings.label_smoothing)
-    judge = partial(Judge, loss=F.cross_entropy, metric=accuracy, name="accuracy")
+    judge = partial(Judge, loss=F.cross_entropy, metric=accuracy, name="accuracy", chunk=CHUNK)
     return Run(
         model=model,
         batches=ResidentBatches(train, settings.batch_size, seed),
