@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 from pathlib import Path
 
@@ -66,3 +67,20 @@ def test_the_right_order_alone_fires_the_detector(shown):
     assert sequence["others"][:2].max() == 0.0
     kept = sequence["weight"].reshape(3, 3) > 0.5
     assert kept.tolist() == [[False, False, True], [True, False, False], [False, True, False]]
+
+
+def test_a_network_of_ones_own_learns_on_a_twentieth_of_its_edges_whether_they_move_or_not(capsys):
+    sparse = runpy.run_path(str(EXAMPLES / "sparse_layer.py"))
+    printed = capsys.readouterr().out
+    shares = [float(each) for each in re.findall(r"([\d.]+)% of test digits", printed)]
+    assert len(shares) == 2
+    assert min(shares) > 95
+    step, _ = sparse["runs"][0]
+    bytes_an_edge = sum(sparse["KEPT"].values())
+    for name, layer in step.layers.items():
+        begun = sparse["mlp"](0).get_submodule(name).topology
+        assert layer.topology.edges == begun.edges == round(0.05 * begun.possible)
+        assert step.explored[name].fraction > 2 * begun.density
+        kept = [layer.weight, layer.weight, *step.optimizer.state[layer.weight].values()]
+        wiring = [layer.sources, layer.targets]
+        assert sum(each.nbytes for each in kept + wiring) == 4 + bytes_an_edge * begun.edges

@@ -38,7 +38,7 @@ def portions(classifier, patterns, labels, size, **more):
     return classifier
 
 
-@parametrize_with_checks([PlasticClassifier()])
+@parametrize_with_checks([PlasticClassifier(epochs=25)])
 def test_it_is_a_classifier_as_scikit_learn_defines_one(estimator, check):
     check(estimator)
 
@@ -230,7 +230,7 @@ def test_defaults_follow_the_data():
         classifier = PlasticClassifier(epochs=1, **parameters).fit(patterns, np.arange(count) % 2)
         return classifier.net_.core.shape[0], classifier._batch
 
-    assert [made(10), made(300), made(3000)] == [(50, 16), (60, 16), (400, 128)]
+    assert [made(10), made(300), made(3000)] == [(50, 16), (60, 16), (400, 75)]
     assert made(10, neurons=7, batch_size=3) == (7, 3)
 
 

@@ -149,6 +149,8 @@ def test_pairs_make_the_topology_and_the_topology_the_pairs(targets, sources, de
     again = Topology.from_pairs(first.targets[order], first.sources[order], first.shape)
     np.testing.assert_array_equal(again.codes, first.codes)
     np.testing.assert_array_equal(again.ends, first.ends)
+    some = np.flatnonzero(rng(seed).random(first.edges) < 0.5)
+    np.testing.assert_array_equal(first.codes_of(some), first.codes[some])
     ends, rows = first.reversed
     np.testing.assert_array_equal(ends, np.concatenate([[0], np.cumsum(first.fan_out())]))
     by_source = np.argsort(first.sources, kind="stable")

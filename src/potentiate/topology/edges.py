@@ -119,6 +119,11 @@ class Topology:
         """Target * sources + source of each edge, ascending; made anew at each call."""
         return self.targets.astype(np.int64) * self.shape[1] + self.sources
 
+    def codes_of(self, edges: Ints) -> Ints:
+        """Target * sources + source of these edges, by their places."""
+        rows = np.searchsorted(self.ends, edges, side="right") - 1
+        return rows * self.shape[1] + self.sources[edges]
+
     def fan_in(self) -> Ints:
         """Sources of each target, [targets]."""
         return np.diff(self.ends)

@@ -168,7 +168,7 @@ class LiveStructuralStep(LiveGradientStep):
         layer.rewire(change)
         layer.obey()
         self.states[name] = change.state
-        self.explored[name].see(change.topology.codes[change.moved < 0])
+        self.explored[name].see(change.topology.codes_of(np.flatnonzero(change.moved < 0)))
         follow_optimizer(self.optimizer, layer.weight, change.moved)
         if self.averaged is not None:
             averaged = self.averaged.get_submodule(name)

@@ -30,6 +30,10 @@ State: TypeAlias = Any  # a NamedTuple of arrays
 Values = TypeVar("Values")
 
 
+CHUNK = 1 << 18
+"""Edges hashed at a time."""
+
+
 @dataclass(frozen=True, eq=False)
 class Scores:
     """What a rule may look at: the last batch, a row for each neuron.
@@ -226,10 +230,11 @@ class Explored:
 
     def see(self, codes: Ints) -> None:
         """Count these edges, by their codes; those seen before count once."""
-        hashes = _hash(codes)
-        if len(self.least) == self.size:
-            hashes = hashes[hashes < self.least[-1]]
-        self.least = np.union1d(self.least, hashes)[: self.size]
+        for first in range(0, len(codes), CHUNK):
+            hashes = _hash(codes[first : first + CHUNK])
+            if len(self.least) == self.size:
+                hashes = hashes[hashes < self.least[-1]]
+            self.least = np.union1d(self.least, hashes)[: self.size]
 
     @property
     def count(self) -> float:
