@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import shlex
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import closing, suppress
+from collections.abc import Generator, Sequence
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -169,7 +170,8 @@ def _watched(order: Order, shown: Shown, log: MetricsLog, checkpoints: Checkpoin
         device=order.device,
         resume=None if order.resumed is None else order.resumed.state,
     )
-    with blaming(order.workload), interrupts, closing(Progress()) as progress:
+    telling = nullcontext() if shown.quiet else _telling()
+    with telling, blaming(order.workload), interrupts, closing(Progress()) as progress:
         shows = () if shown.quiet else (progress,)
         end = watch(events, *shows, log, checkpoints, interrupts, partial(_repeatable, order))
     again = shlex.join(["potentiate", "train", "--resume", str(order.out)])
@@ -186,6 +188,21 @@ def _watched(order: Order, shown: Shown, log: MetricsLog, checkpoints: Checkpoin
     repeat = shlex.join(["potentiate", "run", str(order.out / CONFIG)])
     summary(checkpoints.training, end, checkpoints.written, repeat)
     return 0
+
+
+@contextmanager
+def _telling() -> Generator[None]:
+    """Show what parts of the library have to tell, such as which engine they chose."""
+    log, handler = logging.getLogger("potentiate"), logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("potentiate: %(message)s"))
+    before = log.level
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(before)
 
 
 def _order(config: RunConfig, out: Path | None) -> Order:

@@ -6,13 +6,13 @@ import re
 import tomllib
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field, TypeAdapter, ValidationError
 
 from potentiate.config import FORMAT, without_format
 from potentiate.errors import Refused, make_way, unknown
-from potentiate.study.plan import Objective
+from potentiate.study.plan import Claim, Objective
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 FILE = "study.toml"
@@ -35,6 +35,7 @@ class Declaration:
         seed: First seed.
         device: "cpu" or "cuda".
         threads: Threads of every run; None leaves it to PyTorch.
+        claims: Of others, to stand beside what is measured at the end of the report.
     """
 
     workload: str
@@ -49,6 +50,7 @@ class Declaration:
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     device: Literal["cpu", "cuda"] = "cpu"
     threads: Annotated[int, Field(ge=1)] | None = None
+    claims: tuple[Claim, ...] = ()
 
 
 def seconds(text: str) -> float:
@@ -111,6 +113,11 @@ def write_declaration(path: Path, declaration: Declaration) -> Path:
     if declaration.budget is not None:
         minutes, rest = divmod(declaration.budget, 60.0)
         asked["budget"] = f"{declaration.budget:.12g}s" if rest else f"{minutes:.0f}m"
+    if declaration.claims:  # TOML has no null
+        asked["claims"] = [
+            {key: value for key, value in asdict(claim).items() if value not in (None, "")}
+            for claim in declaration.claims
+        ]
     try:
         if path.is_file() and read_declaration(path) == declaration:
             return path  # the file it was read from, perhaps with comments
@@ -135,10 +142,8 @@ def read_declaration(path: Path) -> Declaration:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Refused(f"{path} is not valid TOML: {error}; mend that line") from None
     asked = without_format(path, asked)
-    known = [f.name for f in fields(Declaration)]
-    for key in asked:
-        if key not in known:
-            raise unknown("key", key, known, f" in {path}")
+    _check_keys(Declaration, asked, f" in {path}")
+    _check_claims(path, asked.get("claims", []))
     if "workload" not in asked:
         raise Refused(f'{path} names no workload; add a line such as workload = "cnn/digits"')
     if isinstance(asked["workload"], str):
@@ -151,10 +156,48 @@ def read_declaration(path: Path) -> Declaration:
     except ValidationError as error:
         first = error.errors()[0]
         raise Refused(
-            f"{path}: {first['loc'][0]} = {first['input']!r} is refused: {first['msg'].lower()}; mend that line"
+            f"{path}: {_place(first['loc'])} = {first['input']!r} is refused: {first['msg'].lower()}; mend that line"
         ) from None
     if bool(declared.tests) != (declared.mode == "test"):
         raise Refused(
             f'{path}: tests and mode = "test" belong together; write both, or neither of them'
         )
     return declared
+
+
+def _check_keys(kind: type[Declaration | Claim], asked: dict[str, Any], where: str) -> None:
+    known = [f.name for f in fields(kind)]
+    for key in asked:
+        if key not in known:
+            raise unknown("key", key, known, where)
+
+
+def _check_claims(path: Path, claims: object) -> None:
+    """Check what the types of a claim do not say."""
+    if not isinstance(claims, list):
+        raise Refused(f"{path}: claims is no list of tables; head each claim with [[claims]]")
+    for number, claim in enumerate(cast("list[Any]", claims), 1):
+        where = f"claim {number} of {path}"
+        if not isinstance(claim, dict):
+            raise Refused(f"{where} is no table; head each claim with [[claims]]")
+        stated = cast("dict[str, Any]", claim)
+        _check_keys(Claim, stated, f" in {where}")
+        for key in ("arm", "measure", "says"):
+            if stated.get(key, "") == "":
+                raise Refused(f"{where} names no {key}; add a line such as {_EXAMPLES[key]}")
+        low, high = stated.get("low"), stated.get("high")
+        if isinstance(low, int | float) and isinstance(high, int | float) and low > high:
+            raise Refused(f"{where} has low = {low} above high = {high}; exchange them")
+
+
+_EXAMPLES = {
+    "arm": 'arm = "everything"',
+    "measure": 'measure = "time"',
+    "says": 'says = "2-5x faster"',
+}
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    """Where in the file a value stands, as a person counts: "claims 2 measure"."""
+    counted = (str(part + 1) if isinstance(part, int) else part for part in location)
+    return " ".join(counted) if location[0] == "claims" else str(location[0])

@@ -5,13 +5,40 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from potentiate.errors import Refused
 
 Objective = Literal["fastest", "smallest", "greenest", "balanced"]
+Measure = Literal["time", "step", "memory", "quality"]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+EVERYTHING = "everything"
+"""As the arm of a claim: the tested arm that holds every technique tested."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What somebody states of an arm: it is shown beside what was measured, and changes nothing of it.
+
+    Attributes:
+        arm: Technique specs joined by " + ", or `EVERYTHING`.
+        measure: Of a whole run ("time"), a step of training, the peak of memory, or the metric.
+        says: The claim in its own words.
+        source: Who says so.
+        low: Least that is claimed, as a factor saved (2 for half the time); for quality a difference
+            in the metric's unit, above 0 is better.
+        high: Most that is claimed.
+    """
+
+    arm: str
+    measure: Measure
+    says: str
+    source: str = ""
+    low: Finite | None = None
+    high: Finite | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +89,7 @@ class Plan:
         controls: Shares of the baseline's schedule that the short-schedule control is tried at.
         lengths: Shares of the schedule that the search shortens the built combination to.
         cut: What was left out to fit the budget, one sentence each.
+        claims: Of others, to be shown beside what is measured.
     """
 
     workload: str
@@ -98,11 +126,12 @@ class Plan:
     forecast: tuple[Forecast, ...] = ()
     cut: tuple[str, ...] = ()
     version: str = ""
+    claims: tuple[Claim, ...] = ()
 
     @property
     def digest(self) -> str:
         """A hash of everything above."""
-        return _digest(asdict(self))
+        return _digest(_values(self))
 
 
 def workload_name(plan: Plan) -> str:
@@ -111,13 +140,21 @@ def workload_name(plan: Plan) -> str:
     return plan.workload.rpartition("/")[2] if file else plan.workload
 
 
+def _values(plan: Plan) -> dict[str, Any]:
+    """The plan as a line of evidence; without claims it is what it was before there were any."""
+    values = asdict(plan)
+    if not plan.claims:
+        del values["claims"]
+    return values
+
+
 def _digest(values: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def plan_to_json(plan: Plan) -> dict[str, Any]:
     """Return the plan as one JSON object, with its hash."""
-    return {"kind": "plan", "digest": plan.digest, **asdict(plan)}
+    return {"kind": "plan", "digest": plan.digest, **_values(plan)}
 
 
 def plan_from_json(line: dict[str, Any]) -> Plan:

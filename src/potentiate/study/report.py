@@ -21,6 +21,7 @@ from potentiate.study.rows import arm_name, baseline_row, oriented, ranked, with
 from potentiate.study.sections import (
     blocks,
     cells,
+    claims,
     confirmation,
     grounds,
     provenance,
@@ -64,6 +65,7 @@ def build(findings: Findings, folder: Path = Path()) -> Page:
             provenance.rebuild(findings, folder),
             provenance.replays(findings),
             provenance.glossary(findings),
+            *claims.claims(findings),
         ],
     )
 
