@@ -37,6 +37,12 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/stdp.py
 	$(BIN)/python benchmarks/brain_accuracy.py
 	$(BIN)/python benchmarks/brain_mnist.py
+	$(BIN)/python benchmarks/sparse_products.py
+	$(BIN)/python benchmarks/sparse_scaling.py
+	$(BIN)/python benchmarks/plastic_accuracy.py
+	$(BIN)/python benchmarks/plastic_memory.py
+	$(BIN)/python benchmarks/structural_rules.py
+	$(BIN)/python benchmarks/large_mlp.py
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format $(TIDY_PATHS)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import random
 import statistics
 import subprocess
@@ -63,10 +64,18 @@ def slope(sizes: Sequence[float], values: Sequence[float]) -> float:
     return round(statistics.linear_regression(x, y).slope, 3) if len({*x}) > 1 else math.nan
 
 
-def in_child(script: str, work: str, **settings: Any) -> dict[str, Any]:
-    """What `work` of a script comes to in a process of its own; the script hands it to `answer`."""
+FREED_AT_ONCE = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "0"}
+"""Settings by which glibc gives freed memory back, so that a resident set is what is held."""
+
+
+def in_child(script: str, work: str, *, exact: bool = False, **settings: Any) -> dict[str, Any]:
+    """What `work` of a script comes to in a process of its own; the script hands it to `answer`.
+
+    With `exact` memory that is freed there is given back at once, which takes time.
+    """
     call = [sys.executable, script, "--child", json.dumps({"work": work, **settings})]
-    done = subprocess.run(call, capture_output=True, text=True, check=False)
+    environment = os.environ | (FREED_AT_ONCE if exact else {})
+    done = subprocess.run(call, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
         raise SystemExit(f"{work} {settings}: {done.stderr.strip()[-2000:]}")
     return json.loads(done.stdout.splitlines()[-1])

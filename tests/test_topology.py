@@ -21,6 +21,7 @@ from potentiate.topology import (
     erdos_renyi,
     erk,
     small_world,
+    unit_type,
 )
 
 
@@ -33,7 +34,7 @@ def sound(found: Topology) -> Topology:
     assert found.ends[0] == 0
     assert found.ends[-1] == found.edges
     assert (np.diff(found.ends) >= 0).all()
-    assert found.sources.dtype == np.int32
+    assert found.sources.dtype == unit_type(found.shape)
     if found.edges:
         assert 0 <= found.sources.min() <= found.sources.max() < found.shape[1]
     assert (np.diff(found.codes) > 0).all()  # ascending, and so no edge twice
@@ -215,3 +216,14 @@ def test_memory_follows_the_edges_and_not_the_pairs():
     tracemalloc.stop()
     assert found.edges == 399_980
     assert peak < 60 * found.edges  # 400 million pairs would be 50 MB as single bits
+
+
+@pytest.mark.parametrize(("neurons", "kind"), [(32_767, np.int16), (32_768, np.int32)])
+def test_numbers_of_neurons_take_as_few_bytes_as_hold_them(neurons, kind):
+    found = sound(erdos_renyi((neurons, neurons), 40 / neurons**2, rng(), recurrent=True))
+    assert found.sources.dtype == kind
+    assert found.reversed[1].dtype == kind
+    assert found.edges == 40
+    last = Topology.from_pairs([neurons - 1], [neurons - 2], (neurons, neurons), recurrent=True)
+    assert last.sources.tolist() == [neurons - 2]
+    assert last.codes.tolist() == [(neurons - 1) * neurons + neurons - 2]

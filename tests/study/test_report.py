@@ -23,6 +23,8 @@ from potentiate.study import emit, numbers, plots, report
 from potentiate.study.claim import claim
 from potentiate.study.findings import Findings
 from potentiate.study.glossary import WORDS
+from potentiate.study.plan import Claim
+from potentiate.study.reading import read_findings
 from potentiate.study.rows import ranked
 from potentiate.study.runs import BASELINE, curve, parts, predicted
 from potentiate.study.verdict import Verdict
@@ -31,6 +33,8 @@ INVENTED: dict[str, Any] = runpy.run_path(str(Path(__file__).with_name("invented
 ALL: dict[str, Callable[[], Findings]] = INVENTED["ALL"]
 HOSTILE: str = INVENTED["HOSTILE"]
 FOLDER = Path("studies/mnist")
+GOLDEN = Path(__file__).parents[1] / "golden"
+BEST: str = INVENTED["BEST_ARM"]
 
 kinds = pytest.mark.parametrize("kind", ALL)
 
@@ -405,3 +409,129 @@ def test_making_a_report_needs_no_torch() -> None:
 )  # fmt: skip
 def test_numbers_are_written_as_people_read_them(shown: str, expected: str) -> None:
     assert shown == expected
+
+
+def claimed(findings: Findings, *claims: Claim) -> Findings:
+    return replace(findings, plan=replace(findings.plan, claims=claims))
+
+
+def beside(findings: Findings) -> list[list[str]]:
+    """The rows of the last section of the Markdown report, without what they are named."""
+    text = report.markdown(findings, FOLDER)
+    assert text.rindex("\n## ") == text.index("\n## What is claimed, and what was measured")
+    rows = [line for line in text[text.rindex("\n## ") :].splitlines() if line.startswith("| ")]
+    cells = [[cell.strip() for cell in row.split("|")[1:-1]] for row in rows]
+    return [row[1:] for row in cells if row[0] != "arm"]
+
+
+def with_costs(findings: Findings) -> Findings:
+    """Every run with steps, and with memory that the best arm halves."""
+    return replace(
+        findings,
+        records=[
+            replace(r, steps=100, peak_memory=(1 if r.request.arm == BEST else 2) * 2**30)
+            for r in findings.records
+        ],
+    )
+
+
+def test_claims_stand_beside_what_was_measured_at_the_end_of_the_report() -> None:
+    full, runs = with_costs(ALL["full"]()), "6 pairs of full runs, fresh seeds"
+    rows = beside(
+        claimed(
+            full,
+            Claim(BEST, "time", "3-4x", "page", 3.0, 4.0),
+            Claim(BEST, "step", "10x", "page", 10.0, 10.0),
+            Claim(BEST, "memory", "2x less", "page", 2.0, 2.0),
+            Claim(BEST, "quality", "no loss", "page"),
+        )
+    )
+    assert rows[0] == ["time of a run", "3-4x", "3.39x", "3.29 to 3.50", runs, "within"]
+    assert rows[1][:2] == ["time of a step", "10x"]
+    assert rows[1][4:] == [runs, "less"]
+    step = re.fullmatch(r"(\d\.\d\d) to (\d\.\d\d)", rows[1][3])
+    assert step is not None
+    assert 3.2 < float(step[1]) <= float(rows[1][2][:-1]) <= float(step[2]) < 3.7
+    assert rows[2] == ["peak memory", "2x less", "2.00x", "2.00 to 2.00", runs, "within"]
+    assert rows[3][:2] == ["accuracy", "no loss"]
+    assert rows[3][2].endswith("points")
+    assert rows[3][5] == "-"
+
+
+def test_claims_about_arms_without_a_measurement_say_why() -> None:
+    full = ALL["full"]()
+    told = [
+        ("fused-optimizer", "does not apply: fused-optimizer cannot run here"),
+        ("gradient-accumulation:steps=4", "failed"),
+        ("lr-table", "not measured"),
+        (BEST, "not measured"),  # these runs know nothing of their memory
+    ]
+    claims = [Claim(arm, "memory", "2x", low=2.0) for arm, _ in told]
+    for row, (_, said) in zip(beside(claimed(full, *claims)), told, strict=True):
+        assert row[2].startswith(said)
+        assert row[3:] == ["-", "-" if said != "failed" else row[4], "-"]
+    open_still = beside(claimed(ALL["unfinished"](), Claim("compile", "time", "2x", low=2.0)))
+    assert open_still == [["time of a run", "2x", "not reached yet", "-", "-", "-"]]
+
+
+def test_an_exact_technique_keeps_its_numbers_whatever_is_claimed() -> None:
+    rows = beside(claimed(ALL["full"](), Claim("channels-last", "quality", "better", low=0.01)))
+    assert rows == [["accuracy", "better", "same numbers", "-", "-", "-"]]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (1.2, 1.3, "more"),
+        (1.3, 1.6, "within"),
+        (1.40, 1.6, "unresolved"),
+        (1.41, 1.41, "within"),
+        (2.0, None, "less"),
+        (None, 2.0, "within"),
+        (None, 1.1, "more"),
+        (None, None, "-"),
+    ],
+)
+def test_an_interval_is_less_more_within_or_unresolved(
+    low: float | None, high: float | None, said: str
+) -> None:
+    full = ALL["full"]()  # channels-last is 1.40x faster, 1.37 to 1.43
+    assert beside(claimed(full, Claim("channels-last", "time", "x", "", low, high)))[0][5] == said
+
+
+def test_claims_are_grouped_by_who_says_so_and_name_everything_once() -> None:
+    full = ALL["full"]()
+    arm = "channels-last + one-cycle"
+    findings = claimed(
+        full,
+        Claim(arm, "time", "6x", "a page"),
+        Claim("channels-last", "time", "2x", "a paper"),
+        Claim(arm, "memory", "4x", "a page"),
+    )
+    last = report.markdown(findings, FOLDER).rpartition("\n## ")[2]
+    assert f"Everything is {arm}." in last
+    assert last.count("**a page**") == last.count("**a paper**") == 1
+    assert last.count("\n| everything |") == 2
+    page = Reader(report.html(findings, FOLDER))
+    assert [a["id"] for tag, a in page.tags if tag == "section"][-1] == "claims"
+    assert "typed by hand, but for the claims of others." in page.text
+
+
+@kinds
+def test_hostile_claims_stay_text(kind: str) -> None:
+    findings = claimed(ALL[kind](), Claim(HOSTILE, "quality", HOSTILE, HOSTILE, 0.0))
+    assert "<script" not in report.html(findings, FOLDER)
+    last = report.markdown(findings, FOLDER).rpartition("\n## ")[2]
+    assert "<script" not in last
+    bars = [len(re.findall(r"(?<!\\)\|", row)) for row in last.splitlines() if row[:1] == "|"]
+    assert bars == [8, 8, 8]
+
+
+def test_old_evidence_has_no_claims_and_keeps_its_digest() -> None:
+    for name in ("evidence-1", "evidence-unmarked"):
+        findings = read_findings(GOLDEN / name)
+        assert findings.plan.claims == ()
+        assert findings.plan.digest == "0c7d26c44232716d"
+        text = report.markdown(findings, FOLDER)
+        assert "What is claimed" not in text
+        assert "but for the claims" not in report.html(findings, FOLDER)

@@ -13,6 +13,7 @@ from potentiate.data.catalog import DataSet, dataset, folder_of, missing
 from potentiate.errors import Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import numpy as np
@@ -157,8 +158,8 @@ def _closed_up(rows: Tensor, kept: Tensor) -> Tensor:
     """Return the rows that are kept, moved up in their own memory: no second copy of the data."""
     import torch
 
-    places, first = kept.nonzero().flatten(), 0
-    for part in places.split(MOVED):
+    places, first = cast("Any", kept).nonzero().flatten(), 0
+    for part in cast("Sequence[Tensor]", places.split(MOVED)):
         rows[first : first + len(part)] = torch.index_select(
             rows, 0, part
         )  # never ahead of reading

@@ -25,13 +25,13 @@ from potentiate.kernels.sparse_rows import Rows
 
 
 class Edges(NamedTuple):
-    """Who is connected with whom, by target and by source. Memory: 8 bytes an edge.
+    """Who is connected with whom, by target and by source. Memory: 4 or 8 bytes an edge.
 
     Attributes:
         ends: int64 [targets + 1]; the edges of target t are `ends[t]` to `ends[t + 1]`.
-        sources: int32 [edges], by target.
+        sources: int16 or int32 [edges], by target.
         back_ends: int64 [sources + 1].
-        targets: int32 [edges], by source.
+        targets: as `sources`, by source.
     """
 
     ends: Tensor

@@ -87,7 +87,9 @@ class CompressedRows:
 def _compressed(ends: Tensor, others: Tensor, values: Tensor, shape: tuple[int, int]) -> Tensor:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
-        return torch.sparse_csr_tensor(ends.int(), others, values, shape, check_invariants=False)
+        return torch.sparse_csr_tensor(
+            ends.int(), others.int(), values, shape, check_invariants=False
+        )
 
 
 def _upto(x: Tensor, grad: Tensor) -> Tensor:

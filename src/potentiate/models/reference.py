@@ -48,7 +48,7 @@ def schedule(workload: Workload) -> str:
     recipe: Any = workload.recipe
     how = "local rules"
     if "gradient" in workload.provides:
-        how = f"{recipe.optimizer} at {recipe.lr:g}"
+        how = f"{getattr(recipe, 'optimizer', 'AdamW')} at {recipe.lr:g}"
     epochs = "1 epoch" if recipe.epochs == 1 else f"{recipe.epochs:g} epochs"
     return f"{epochs}, batch {recipe.batch_size}, {how}"
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
@@ -12,7 +13,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from potentiate.config import FORMAT, without_format
 from potentiate.errors import Refused, make_way, unknown
-from potentiate.study.plan import Claim, Objective
+from potentiate.study.plan import EVERYTHING, Claim, Objective
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 FILE = "study.toml"
@@ -163,6 +164,39 @@ def read_declaration(path: Path) -> Declaration:
             f'{path}: tests and mode = "test" belong together; write both, or neither of them'
         )
     return declared
+
+
+def resolved_claims(declaration: Declaration) -> tuple[Claim, ...]:
+    """Return the claims, each with its arm as the evidence names it.
+
+    Raises:
+        Refused: An arm names no technique; or a claim is about everything, and no test is.
+    """
+    if not declaration.claims:
+        return ()
+    tested = [_arm(text) for text in declaration.tests]
+    return tuple(
+        replace(claim, arm=_everything(tested) if claim.arm == EVERYTHING else _arm(claim.arm))
+        for claim in declaration.claims
+    )
+
+
+def _arm(text: str) -> str:
+    from potentiate.techniques.reference import parse  # brings torch, which reading does not need
+
+    return " + ".join(parse(spec).spec for spec in text.split(" + "))
+
+
+def _everything(tested: Sequence[str]) -> str:
+    """The arm that holds every technique of all the arms."""
+    specs = {spec for arm in tested for spec in arm.split(" + ")}
+    whole = next((arm for arm in tested if specs == set(arm.split(" + "))), None)
+    if whole is None:
+        raise Refused(
+            "a claim is about everything and no arm holds all that is tested; add one to the tests that "
+            "joins them with ' + ', or name the arm"
+        )
+    return whole
 
 
 def _check_keys(kind: type[Declaration | Claim], asked: dict[str, Any], where: str) -> None:

@@ -16,16 +16,14 @@ from potentiate.machine import fingerprint, usable_cores
 from potentiate.models.reference import find
 from potentiate.study.blocks import BASELINE
 from potentiate.study.budget import fitted
-from potentiate.study.declaration import FILE, Declaration, write_declaration
-from potentiate.study.ledger import Ledger
-from potentiate.study.plan import (
-    EVERYTHING,
-    Candidate,
-    Claim,
-    Plan,
-    plan_from_json,
-    plan_to_json,
+from potentiate.study.declaration import (
+    FILE,
+    Declaration,
+    resolved_claims,
+    write_declaration,
 )
+from potentiate.study.ledger import Ledger
+from potentiate.study.plan import Candidate, Plan, plan_from_json, plan_to_json
 from potentiate.study.profiles import (
     OPTIONS,
     PLASTIC,
@@ -170,32 +168,9 @@ def _pilot_request(declaration: Declaration) -> Request:
 
 def _check_tests(declaration: Declaration) -> None:
     for arm in declaration.tests:
-        _arm(arm)
-    _claims(declaration)
-
-
-def _arm(text: str) -> str:
-    return " + ".join(parse(spec).spec for spec in text.split(" + "))
-
-
-def _claims(declaration: Declaration) -> tuple[Claim, ...]:
-    """The claims, each with its arm named as the evidence names it."""
-    return tuple(
-        replace(claim, arm=_everything(declaration) if claim.arm == EVERYTHING else _arm(claim.arm))
-        for claim in declaration.claims
-    )
-
-
-def _everything(declaration: Declaration) -> str:
-    arms = [_arm(text) for text in declaration.tests]
-    tested = {spec for arm in arms for spec in arm.split(" + ")}
-    whole = next((arm for arm in arms if tested == set(arm.split(" + "))), None)
-    if whole is None:
-        raise Refused(
-            "a claim is about everything and no arm holds all that is tested; add one to the tests that "
-            "joins them with ' + ', or name the arm"
-        )
-    return whole
+        for spec in arm.split(" + "):
+            parse(spec)
+    resolved_claims(declaration)
 
 
 def _plan(declaration: Declaration, workload: Workload, pilot: Record, standard: float) -> Plan:
@@ -237,7 +212,7 @@ def _plan(declaration: Declaration, workload: Workload, pilot: Record, standard:
         budget=declaration.budget,
         sizes=dict(pilot.sizes),
         version=__version__,
-        claims=_claims(declaration),
+        claims=resolved_claims(declaration),
         **PROFILES[declaration.profile],
     )
     if declaration.seeds is not None:

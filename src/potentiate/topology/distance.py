@@ -122,6 +122,14 @@ class Embedding:
         return found[others].reshape(self.neurons, count).astype(np.int64)
 
 
+def sides(neurons: int) -> tuple[int, int]:
+    """Return height and width of the grid nearest to a square that holds exactly so many neurons."""
+    height = int(neurons**0.5)
+    while height > 1 and neurons % height:
+        height -= 1
+    return max(1, height), neurons // max(1, height)
+
+
 def _check_count(count: int, neurons: int) -> None:
     if not 0 <= count < max(1, neurons):
         raise Refused(

@@ -4,7 +4,8 @@ Row t holds the sources of target t, so shapes are those of a linear layer's wei
 Every pair of them is numbered, row by row, without the pairs that may not be (a neuron with itself in a
 recurrent topology): a random topology is a set of such numbers, and nothing ever lists the pairs.
 
-Memory: 4 bytes an edge and 8 a row. Numbers are int64, so that N = 100,000 has room.
+Memory: 2 bytes an edge up to 32,767 neurons, else 4, and 8 a row. Numbers of pairs are int64, so that
+N = 100,000 has room.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from numpy.typing import ArrayLike, NDArray
 from potentiate.errors import Refused
 
 Ints = NDArray[np.int64]
+Units = NDArray[np.signedinteger[Any]]
+"""Numbers of neurons, in as few bytes as hold all of them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,13 +29,13 @@ class Topology:
 
     Attributes:
         ends: int64 [targets + 1]; the sources of target t are `sources[ends[t]:ends[t + 1]]`.
-        sources: int32 [edges], ascending within each row, no two alike.
+        sources: int16 or int32 [edges], see `unit_type`, ascending within each row, no two alike.
         shape: (targets, sources).
         recurrent: Both are the same neurons, and none is its own source.
     """
 
     ends: Ints
-    sources: NDArray[np.int32]
+    sources: Units
     shape: tuple[int, int]
     recurrent: bool = False
 
@@ -90,7 +93,7 @@ class Topology:
     def from_codes(cls, codes: Ints, shape: tuple[int, int], *, recurrent: bool) -> Topology:
         """Return the topology of the edges with these ascending codes, target * sources + source; unchecked."""
         ends = np.searchsorted(codes, np.arange(shape[0] + 1, dtype=np.int64) * shape[1])
-        sources = (codes % max(1, shape[1])).astype(np.int32)
+        sources = (codes % max(1, shape[1])).astype(unit_type(shape))
         return cls(ends.astype(np.int64), sources, shape, recurrent)
 
     @property
@@ -109,9 +112,9 @@ class Topology:
         return self.edges / self.possible if self.possible else 0.0
 
     @property
-    def targets(self) -> NDArray[np.int32]:
-        """The target of each edge, int32 [edges]; made anew at each call."""
-        rows = np.arange(self.shape[0], dtype=np.int32)
+    def targets(self) -> Units:
+        """The target of each edge, of the type of `sources`; made anew at each call."""
+        rows = np.arange(self.shape[0], dtype=unit_type(self.shape))
         return np.repeat(rows, np.diff(self.ends))
 
     @property
@@ -140,7 +143,7 @@ class Topology:
         return codes[at] == asked if len(codes) else np.zeros(asked.shape, np.bool_)
 
     @property
-    def reversed(self) -> tuple[Ints, NDArray[np.int32]]:
+    def reversed(self) -> tuple[Ints, Units]:
         """The targets of each source, ascending: ends [sources + 1], targets [edges]; made anew at each call.
 
         Cost: two passes over the edges.
@@ -150,8 +153,13 @@ class Topology:
         nothing = np.empty(self.edges, np.int8)  # only where the edges lie matters
         by_row: Any = csr_array((nothing, self.sources, self.ends), shape=self.shape)
         by_column = by_row.tocsc()
-        targets = by_column.indices.astype(np.int32, copy=False)
+        targets = by_column.indices.astype(unit_type(self.shape), copy=False)
         return by_column.indptr.astype(np.int64, copy=False), targets
+
+
+def unit_type(shape: tuple[int, int]) -> type[np.int16] | type[np.int32]:
+    """Return the type of neurons' numbers: int16 up to 32,767 of them, else int32."""
+    return np.int16 if max(shape) <= np.iinfo(np.int16).max else np.int32
 
 
 def dale_signs(neurons: int, inhibitory: float = 0.2) -> NDArray[np.int8]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from potentiate.errors import Refused
 from potentiate.topology.distance import Metric
-from potentiate.topology.edges import Ints, Topology
+from potentiate.topology.edges import Ints, Topology, unit_type
 
 CHUNK = 1 << 21
 """Random keys at a time, 8 MB."""
@@ -30,7 +30,9 @@ def erdos_renyi(
 
     Cost: that of `distinct`.
     """
-    empty = Topology(np.zeros(shape[0] + 1, np.int64), np.empty(0, np.int32), shape, recurrent)
+    empty = Topology(
+        np.zeros(shape[0] + 1, np.int64), np.empty(0, unit_type(shape)), shape, recurrent
+    )
     count = round(_share("density", density) * empty.possible)
     numbers = distinct(empty.possible, count, rng)
     return Topology.from_numbers(numbers, shape, recurrent=recurrent)
@@ -149,7 +151,7 @@ def _twice(rows: Ints, last: NDArray[np.bool_] | bool = False) -> NDArray[np.boo
 def _from_rows(rows: Ints, shape: tuple[int, int], *, recurrent: bool) -> Topology:
     targets, fan_in = rows.shape
     ends = np.arange(targets + 1, dtype=np.int64) * fan_in
-    return Topology(ends, np.sort(rows, axis=1).astype(np.int32).ravel(), shape, recurrent)
+    return Topology(ends, np.sort(rows, axis=1).astype(unit_type(shape)).ravel(), shape, recurrent)
 
 
 def erk(shapes: Sequence[tuple[int, int]], density: float) -> list[float]:

@@ -194,7 +194,7 @@ def test_initial_topologies_have_the_edges_they_should(kind, sparsity):
     topology = initial_topology(30, sparsity, kind, seed=3)
     share = BEGUN if kind == "progressive" else 1.0
     fan_in = round((1 - sparsity) * 29)
-    expected = 30 * fan_in if kind in ("fan-in", "ring", "grid") else (1 - sparsity) * 870 * share
+    expected = 30 * fan_in if kind == "fan-in" else (1 - sparsity) * 870 * share
     assert abs(topology.edges - expected) <= 1
     assert not (topology.targets == topology.sources).any()
 
@@ -287,6 +287,59 @@ def test_it_learns_and_shuffled_labels_teach_nothing():
     shuffled = replace(DIGITS.varied({"epochs": 4, "neurons": 100}), make=make)
     (end,) = [e for e in events(shuffled) if isinstance(e, Finished)]
     assert end.test["accuracy"] < 0.25
+
+
+def test_an_edge_takes_at_most_28_bytes_with_all_that_belongs_to_it():
+    net = PlasticNet(600, 12, 3, iterations=1, initial_sparsity=0.9)
+    live = step(Coactivation(protection=0), interval=3).start(net, 100)
+    for batch in batches(4):
+        live(batch)
+    core, edges = net.core, len(net.core.weight)
+    assert live.updates == 1
+    tensors = [core.weight, core.weight.grad, core.sources, core.targets]
+    tensors += [v for v in live.optimizer.state[core.weight].values() if v.numel() == edges]
+    kept = sum(t.nbytes for t in tensors) + sum(part.nbytes for part in live.states["core"])
+    of_neurons = 8 * (len(core.ends) + len(core.back_ends)) + 4 * 600 * 3
+    assert len(tensors) == 6 or core.weight.grad is None
+    assert (kept + 4 * edges * (core.weight.grad is None) - of_neurons) / edges <= 28
+
+
+def test_layers_that_a_pass_leaves_out_stay_as_they_are():
+    class Half(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.used, self.idle = SparseLinear(12, 3, 0.5), SparseLinear(12, 3, 0.5, seed=1)
+
+        def forward(self, x):
+            return self.used(x)
+
+    model = Half()
+    live = step(Coactivation(protection=0), homeostasis=0.1).start(model, 100)
+    for batch in batches(5):
+        live(batch)
+    assert live.updates == 2
+    assert model.idle.topology.edges == model.used.topology.edges
+
+
+def test_negative_activity_is_no_activity():
+    """Inputs and sums of a linear layer may be negative; credit stays a number and never negative."""
+    model = nn.Sequential(SparseLinear(12, 20, 0.4), nn.ReLU(), SparseLinear(20, 3, 0.5))
+    live = step(Coactivation(protection=0)).start(model, 100)
+    for batch in batches(12):
+        live(batch)
+    for state in live.states.values():
+        credit = state.credit.astype(np.float32)
+        assert np.isfinite(credit).all()
+        assert (credit >= 0).all()
+        assert len(np.unique(credit)) > 10
+        assert credit.max() < 65504
+
+
+def test_evolve_grows_a_progressive_topology():
+    net = PlasticNet(30, 12, 3, iterations=1, initial_sparsity=0.5, initial="progressive")
+    assert net.core.topology.edges < 0.6 * 435
+    summary = evolve(net, batches(60), batches(1), epochs=2, plasticity_interval=5)
+    assert summary.edges == {"core": 435}
 
 
 def test_evolve_returns_the_summary_that_the_page_promises():

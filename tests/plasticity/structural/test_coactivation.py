@@ -288,8 +288,8 @@ def test_compact_state_is_small_and_decides_alike():
     wide = replace(QUICK, compact=False)
     states = [lived(r, topology, 30) for r in (QUICK, wide)]
     small, large = (sum(part.nbytes for part in state) / topology.edges for state in states)
-    assert small <= 7.5  # with value, source, gradient and two moments: 27 and a bit
-    assert large >= 15
+    assert small <= 6.0  # with value, wiring, gradient and two moments: 26
+    assert large >= 13
     assert np.allclose(states[0].credit.astype(float), states[1].credit, rtol=0.02, atol=1e-3)
     gone = [
         set(range(topology.edges)) - set(updated(r, topology, s).moved.tolist())

@@ -10,7 +10,7 @@ import pytest
 
 from potentiate.errors import Refused
 from potentiate.plasticity.structural import STRUCTURAL, Change, Scores, StructuralRule, follow
-from potentiate.topology import Topology, constant_fan_in, dale_signs, erdos_renyi
+from potentiate.topology import Topology, constant_fan_in, dale_signs, erdos_renyi, unit_type
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "coactivation": {"protection": 2, "coactivation_every": 1},
@@ -59,7 +59,7 @@ def updated(name: str, topology: Topology, signs: Any = None, **more: Any) -> tu
 def sound(found: Topology) -> None:
     assert found.ends[0] == 0
     assert found.ends[-1] == found.edges
-    assert found.sources.dtype == np.int32
+    assert found.sources.dtype == unit_type(found.shape)
     assert (np.diff(found.codes) > 0).all()  # ascending, and so no edge twice
     assert not found.recurrent or (found.sources != found.targets).all()
     if found.edges:

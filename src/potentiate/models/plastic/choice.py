@@ -58,7 +58,8 @@ def describe(edges: Edges, samples: int, iterations: int) -> str:
     share = 100 * len(edges.sources) / max(1, targets * sources)
     rounds = f" x {iterations}" if iterations > 1 else ""
     threads = torch.get_num_threads()
-    return f"{targets} x {sources}, {share:.2g} % edges, batch {samples}{rounds}, {threads} thread{'s' if threads > 1 else ''}"
+    on = f"{threads} thread{'s' if threads > 1 else ''}"
+    return f"{targets} x {sources}, {share:.2g} % edges, batch {samples}{rounds}, {on}"
 
 
 def timed(edges: Edges, samples: int, iterations: int, dtype: torch.dtype) -> dict[str, float]:

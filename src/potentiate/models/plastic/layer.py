@@ -33,6 +33,7 @@ class SparseLayer(nn.Module):
     Attributes:
         weight: [edges], by target.
         signs: int8 [sources]: the sign that all weights out of a source keep (Dale's law); None: any.
+        wanted: How many edges it shall have in the end, where it starts with others; None: as many as it has.
         watched: Whether the next forward and backward pass are kept, for `scores`.
     """
 
@@ -59,6 +60,7 @@ class SparseLayer(nn.Module):
             raise Refused(f"{topology.shape[1]} sources need as many signs, got {[*kept.shape]}")
         self.register_buffer("signs", kept)
         self.engines: dict[str, str] = {}
+        self.wanted: int | None = None
         self.watched = False
         self._before = self._after = self._error = None
 
@@ -189,6 +191,8 @@ class SparseLayer(nn.Module):
         return found
 
     def _wire(self, topology: Topology) -> None:
+        if not len(self.weight) <= 1.25 * topology.edges <= 1.5 * len(self.weight):
+            self.engines.clear()  # what was fastest for so many edges need not be so now
         for name, part in zip(WIRING, _parts(topology), strict=True):
             setattr(self, name, part.to(self.weight.device))
 

@@ -31,7 +31,7 @@ class SparseLinear(SparseLayer):
         topology: The edges, in place of random ones.
         engine: How products are computed: "auto" times what there is, once for each size; or a name
             of `potentiate.kernels.sparse_linear.ENGINES`.
-        seed: Of the random edges.
+        seed: Of edges and weights.
 
     Weights start normal with variance 2 over the fan-in of their target (He et al. 2015, with the fan-in
     that there is, as Evci et al. 2022, arXiv:2010.03533).
@@ -61,7 +61,7 @@ class SparseLinear(SparseLayer):
         super().__init__(topology, engine)
         self.bias = nn.Parameter(torch.zeros(out_features)) if bias else None
         with torch.no_grad():
-            self.weight.copy_(torch.randn(topology.edges) * _he(topology))
+            self.weight.copy_(_normal(topology, seed) * _he(topology))
 
     @_eager
     def forward(self, x: Tensor) -> Tensor:
@@ -93,7 +93,7 @@ class SparseRecurrent(SparseLayer):
             weight may have any sign.
         topology: The edges, in place of random ones.
         engine: As in `SparseLinear`.
-        seed: Of the random edges.
+        seed: Of edges and weights.
 
     Weights start so that activity neither dies nor explodes over the iterations: variance 2 over the
     fan-in, under Dale's law inhibition as strong as excitation in sum, and all scaled by what random
@@ -122,7 +122,7 @@ class SparseRecurrent(SparseLayer):
             topology, engine, None if inhibitory is None else dale_signs(neurons, inhibitory)
         )
         self.iterations = iterations
-        weight = torch.randn(topology.edges) * _he(topology)
+        weight = _normal(topology, seed) * _he(topology)
         if self.dale is not None and inhibitory is not None:
             weight = _balanced(weight, topology, self.dale, inhibitory)
         with torch.no_grad():
@@ -161,6 +161,10 @@ class SparseRecurrent(SparseLayer):
             self._before, self._error, weight, self.edges, self.iterations, engine
         )
         return trace[:, :-1], trace[:, 1:], errors
+
+
+def _normal(topology: Topology, seed: int) -> Tensor:
+    return torch.randn(topology.edges, generator=torch.Generator().manual_seed(seed))
 
 
 def _he(topology: Topology) -> Tensor:

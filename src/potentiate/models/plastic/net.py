@@ -21,6 +21,7 @@ from potentiate.topology import (
     Topology,
     constant_fan_in,
     erdos_renyi,
+    sides,
     small_world,
 )
 
@@ -38,7 +39,7 @@ def initial_topology(neurons: int, sparsity: float, kind: Initial, seed: int) ->
         sparsity: Share of the N (N - 1) possible edges that there are not.
         kind: "random": uniformly; "fan-in": as many sources for each target; "ring" or "grid": a small
             world of near neighbors, 30 % of whose edges come from anywhere; "progressive": uniformly
-            half of the edges, and the others grow while it learns.
+            half of the edges, and the others grow while it learns. All but "fan-in" are exact to one edge.
         seed: Of all that is drawn.
     """
     rng = np.random.default_rng(seed)
@@ -48,11 +49,15 @@ def initial_topology(neurons: int, sparsity: float, kind: Initial, seed: int) ->
     if kind in ("random", "progressive"):
         share = BEGUN if kind == "progressive" else 1.0
         return erdos_renyi((neurons, neurons), share * density, rng, recurrent=True)
-    fan_in = round(density * max(0, neurons - 1))
+    wanted, others = round(density * neurons * (neurons - 1)), max(0, neurons - 1)
+    fan_in = round(density * others)
     if kind == "fan-in":
         return constant_fan_in((neurons, neurons), fan_in, rng, recurrent=True)
-    metric = Ring(neurons) if kind == "ring" else Grid(*_sides(neurons))
-    return small_world(metric, fan_in, REWIRED, rng)
+    metric = Ring(neurons) if kind == "ring" else Grid(*sides(neurons))
+    fan_in = min(others, -(-wanted // max(1, neurons)))
+    found = small_world(metric, fan_in, REWIRED, rng)
+    kept = np.sort(rng.permutation(found.edges)[:wanted])
+    return Topology.from_codes(found.codes_of(kept), found.shape, recurrent=True)
 
 
 class PlasticNet(nn.Module):
@@ -100,7 +105,6 @@ class PlasticNet(nn.Module):
             if value < 1:
                 raise Refused(f"{name}={value} is refused: it must be at least 1")
         super().__init__()
-        self.density = 1.0 - initial_sparsity
         topology = initial_topology(num_neurons, initial_sparsity, initial, seed)
         self.core = SparseRecurrent(
             num_neurons,
@@ -110,6 +114,7 @@ class PlasticNet(nn.Module):
             engine=engine,
             seed=seed,
         )
+        self.core.wanted = round((1.0 - initial_sparsity) * topology.possible)
         random = torch.Generator().manual_seed(seed)
         weight = torch.randn(num_neurons, input_dim, generator=random) * (2 / input_dim) ** 0.5
         self.input = nn.Parameter(weight)
@@ -131,11 +136,3 @@ class PlasticNet(nn.Module):
         h = torch.addmm(self.input_bias[:, None], self.input, x.t()).relu()
         h = self.core.iterate(h)
         return self.output(h.t())
-
-
-def _sides(neurons: int) -> tuple[int, int]:
-    """Height and width of the grid nearest to a square that holds exactly so many."""
-    height = int(neurons**0.5)
-    while height > 1 and neurons % height:
-        height -= 1
-    return max(1, height), neurons // max(1, height)

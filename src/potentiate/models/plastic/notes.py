@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from potentiate.measure import peak_memory
 from potentiate.plasticity.structural import Change
-from potentiate.topology import Ring, Topology
+from potentiate.topology import Ring, Topology, Units
 
 BINS, BLOCKS, MANY = 32, 32, 1 << 20
 """Bins of a histogram, and blocks of each side of the picture of a topology."""
@@ -117,7 +117,7 @@ def blocks(topology: Topology) -> list[list[int]]:
     return [[int(n) for n in row] for row in counts.reshape(rows, columns)]
 
 
-def _some(topology: Topology) -> tuple[NDArray[np.int32], NDArray[np.int32], int]:
+def _some(topology: Topology) -> tuple[Units, Units, int]:
     """Targets and sources of all edges, of more than a million of every n-th, which counts for n."""
     step = max(1, topology.edges // MANY)
     return topology.targets[::step], topology.sources[::step], step

@@ -34,28 +34,26 @@ class Rewiring:
         interval: Steps between two updates.
         stretch: The interval grows by this factor at each update, for a topology that settles.
         until: Share of the training after which edges stay.
-        observe_every: Steps between two looks of the rule at activity.
-        edges: Number of edges to end up with, by layer; those that are missing grow over the updates.
         homeostasis: How strongly a neuron's incoming weights follow what its firing rate lacks; 0: not.
         target_rate: The mean activity that homeostasis drives every neuron towards.
         homeostasis_every: Steps between two scalings.
-        in_place: Whether scaling writes into the weights; False makes new ones, as the seed did.
+        in_place: Whether scaling writes into the weights; False makes new ones, as the original did.
     """
 
     rule: StructuralRule = field(default_factory=Static)
     interval: int = 100
     stretch: float = 1.0
     until: float = 0.75
-    observe_every: int = 1
-    edges: Mapping[str, int] = field(default_factory=dict[str, int])
     homeostasis: float = 0.0
-    target_rate: float = 0.1
+    target_rate: float = 0.5
     homeostasis_every: int = 20
     in_place: bool = True
 
 
 RATE_DECAY = 0.99
 """Of a neuron's firing rate, its mean activity over samples, at each step."""
+STREAM = 0x57
+"""Sets what rules draw apart from what else is drawn by the same seed."""
 GAIN = 0.5, 1.5
 """The most that one homeostatic scaling changes weights by."""
 
@@ -105,7 +103,9 @@ class LiveStructuralStep(LiveGradientStep):
         self.firing: dict[str, Tensor] = {}  # rates of recurrent neurons
         for name, layer in self.layers.items():
             topology = layer.topology
-            self.states[name] = plan.rule.init(topology, _weights(layer), self._random(name))
+            self.states[name] = plan.rule.init(
+                topology, _weights(layer), self._random(name, started=False)
+            )
             self.explored[name] = Explored(topology.possible)
             self.explored[name].see(topology.codes)
             if isinstance(layer, SparseRecurrent):
@@ -122,7 +122,7 @@ class LiveStructuralStep(LiveGradientStep):
         begun = perf_counter()
         plan, step = self.spec.rewiring, self.done + 1
         rewires = step >= self.due and self.done < plan.until * self.total_steps
-        looks = self.observes and step % plan.observe_every == 0
+        looks = self.observes
         for layer in self.layers.values():
             layer.watched = rewires or looks or bool(plan.homeostasis)
         loss = super().__call__(batch)
@@ -163,7 +163,7 @@ class LiveStructuralStep(LiveGradientStep):
             self.states[name],
             self._random(name),
             progress=min(1.0, self.done / self.total_steps),
-            edges=plan.edges.get(name),
+            edges=layer.wanted,
         )
         layer.rewire(change)
         layer.obey()
@@ -189,6 +189,8 @@ class LiveStructuralStep(LiveGradientStep):
 
     def _observe(self) -> None:
         for name, layer in self.layers.items():
+            if not layer.seen:
+                continue  # a pass that left the layer out, or that was no training
             self.states[name] = self.spec.rewiring.rule.observe(
                 layer.topology, _weights(layer), layer.activity(), self.states[name]
             )
@@ -196,11 +198,13 @@ class LiveStructuralStep(LiveGradientStep):
     def _scale(self, step: int) -> None:
         """Homeostasis: weights into neurons that are too quiet grow, those into loud ones shrink.
 
-        Source: Turrigiano 2008, synaptic scaling; the numbers are those of the seed.
+        Source: Turrigiano 2008, synaptic scaling; the numbers are those of the original.
         """
         plan = self.spec.rewiring
         for name, rate in self.firing.items():
             layer = self.layers[name]
+            if not layer.seen:
+                continue
             rate.lerp_(layer.loudness().cpu(), 1.0 - RATE_DECAY)
             if step % plan.homeostasis_every == 0:
                 factors = (1.0 - plan.homeostasis * (rate - plan.target_rate)).clamp(*GAIN)
@@ -208,10 +212,10 @@ class LiveStructuralStep(LiveGradientStep):
                     layer.weight.data = layer.weight.data.clone()
                 layer.scale(factors)
 
-    def _random(self, name: str) -> np.random.Generator:
+    def _random(self, name: str, *, started: bool = True) -> np.random.Generator:
         """A stream of its own for each layer and update, so that there is no state to keep."""
-        number = list(self.layers).index(name)
-        return np.random.default_rng([self.spec.seed % (1 << 63), number, self.updates])
+        place = STREAM, list(self.layers).index(name), self.updates + started
+        return np.random.default_rng([*place, self.spec.seed % (1 << 63)])
 
     def state_dict(self) -> dict[str, Any]:
         """As `LiveGradientStep`, with what the rule knows."""

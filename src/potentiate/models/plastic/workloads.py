@@ -49,7 +49,7 @@ class Recipe:
         label_smoothing: Share of the target that goes to all classes alike.
         evaluate_every: Epochs between evaluations.
         engine: How sparse products are computed; "auto" times them once.
-        vectorized: The rule "coactivation" drops edges in one go; False: one by one, as the seed did.
+        vectorized: The rule "coactivation" drops edges in one go; False: one by one.
         history: It keeps so many snapshots of all pairs' coactivation; 0: a moving average of candidates.
         compact: Its ages and credit take 4 bytes an edge; False: 12.
         pool: It scores a sample of the pairs that may grow; False: all of them.
@@ -94,16 +94,19 @@ REFERENCE: dict[str, Any] = {
     "plasticity_interval": 50,
     "in_place": False,
 }
-"""The seed's spelling: matrices with zeros, snapshots of all pairs, edges dropped one by one."""
+"""The spelling of the original: matrices with zeros, snapshots of all pairs, edges dropped one by one."""
 
 
 def rule_of(settings: Recipe) -> StructuralRule:
     """Return the structural rule that a recipe asks for."""
     from potentiate.plasticity.structural import STRUCTURAL, Coactivation
+    from potentiate.topology import Grid, sides
 
     if settings.rule != "coactivation":
         return STRUCTURAL[settings.rule]()
+    metric = Grid(*sides(settings.neurons)) if settings.initial == "grid" else None
     return Coactivation(
+        metric=metric,
         protection=settings.protection,
         vectorized=settings.vectorized,
         history=settings.history,
@@ -161,7 +164,6 @@ def _make(name: str, settings: Recipe, seed: int) -> Run:
     train, validation, test = (
         (part.inputs, part.labels) for part in (images.train, images.validation, images.test)
     )
-    possible = settings.neurons * (settings.neurons - 1)
     loss = partial(F.cross_entropy, label_smoothing=settings.label_smoothing)
     judge = partial(Judge, loss=F.cross_entropy, metric=accuracy, name="accuracy", chunk=CHUNK)
     return Run(
@@ -177,7 +179,6 @@ def _make(name: str, settings: Recipe, seed: int) -> Run:
                 settings.plasticity_interval,
                 settings.stretch,
                 settings.until,
-                edges={"core": round((1.0 - settings.sparsity) * possible)},
                 homeostasis=settings.homeostasis,
                 target_rate=settings.target_rate,
                 in_place=settings.in_place,

@@ -31,7 +31,7 @@ from potentiate.plasticity.structural.rule import (
     StructuralRule,
     follow,
 )
-from potentiate.topology import Metric, Ring, Topology
+from potentiate.topology import Metric, Ring, Topology, Units, unit_type
 from potentiate.topology.initial import distinct
 
 SCALE = 64.0
@@ -49,8 +49,8 @@ class Evidence(NamedTuple):
     age: NDArray[Any]  # [edges] in steps
     threshold: NDArray[np.float64]  # [1], of the credit
     steps: Ints  # [1]
-    targets: NDArray[np.int32]  # [pool], pairs that may grow
-    sources: NDArray[np.int32]  # [pool]
+    targets: Units  # [pool], pairs that may grow
+    sources: Units  # [pool]
     coactivation: NDArray[Any]  # [pool], the running mean K
     history: Floats  # [snapshots, targets, sources]; none with a running mean
 
@@ -141,8 +141,8 @@ class Coactivation(StructuralRule):
                 age=np.zeros(topology.edges, short),
                 threshold=np.array([self.threshold]),
                 steps=np.zeros(1, np.int64),
-                targets=np.empty(0, np.int32),
-                sources=np.empty(0, np.int32),
+                targets=np.empty(0, unit_type(topology.shape)),
+                sources=np.empty(0, unit_type(topology.shape)),
                 coactivation=np.empty(0, half),
                 history=np.zeros((self.history, *topology.shape), np.float32),
             ),
@@ -158,7 +158,7 @@ class Coactivation(StructuralRule):
             return state  # without a sample nothing was seen
         for trace, activity in ((state.before, scores.before), (state.after, scores.after)):
             trace *= self.trace
-            trace += (1 - self.trace) * activity.mean(1)
+            trace += (1 - self.trace) * np.maximum(activity, 0).mean(1)
         self._credit(topology, state)
         state.steps[0] += 1
         if state.steps[0] % self.coactivation_every == 0:

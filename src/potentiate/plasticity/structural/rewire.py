@@ -20,7 +20,7 @@ from potentiate.plasticity.structural.rule import (
     State,
     follow,
 )
-from potentiate.topology import Metric, Topology
+from potentiate.topology import Metric, Topology, Units, unit_type
 from potentiate.topology.initial import distinct
 
 DRAWS = 256
@@ -32,12 +32,12 @@ class Pairs:
     """Pairs of neurons, none twice, ascending by target and source.
 
     Attributes:
-        targets: int32 [pairs].
-        sources: int32 [pairs].
+        targets: [pairs].
+        sources: [pairs].
     """
 
-    targets: NDArray[np.int32]
-    sources: NDArray[np.int32]
+    targets: Units
+    sources: Units
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -119,7 +119,8 @@ def every_pair(topology: Topology) -> int:
 
 def numbered(topology: Topology, ranks: Ints) -> Pairs:
     """Return the pairs of these ascending ranks among those that are no edge. Cost: edges + ranks."""
-    found = Pairs(np.empty(len(ranks), np.int32), np.empty(len(ranks), np.int32))
+    kind = unit_type(topology.shape)
+    found = Pairs(np.empty(len(ranks), kind), np.empty(len(ranks), kind))
     pairs.absent(
         topology.ends,
         topology.sources,
@@ -186,7 +187,7 @@ def exchange(
     keep = np.ones(topology.edges, np.bool_)
     keep[dropped] = False
     edges = topology.edges - len(dropped) + len(grown)
-    ends, sources = np.empty_like(topology.ends), np.empty(edges, np.int32)
+    ends, sources = np.empty_like(topology.ends), np.empty_like(topology.sources, shape=edges)
     moved = np.empty(edges, np.int64)
     pairs.merge(
         topology.ends, topology.sources, keep, grown.targets, grown.sources, ends, sources, moved

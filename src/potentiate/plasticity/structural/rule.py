@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 
 from potentiate.errors import Refused
 from potentiate.kernels import pairs
-from potentiate.topology import Topology
+from potentiate.topology import Topology, Units
 
 Floats: TypeAlias = NDArray[np.float32]
 Ints: TypeAlias = NDArray[np.int64]
-Indices: TypeAlias = NDArray[np.int32] | NDArray[np.int64]
+Indices: TypeAlias = Units | NDArray[np.int64]
 State: TypeAlias = Any  # a NamedTuple of arrays
 Values = TypeVar("Values")
 

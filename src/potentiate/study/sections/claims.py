@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 from potentiate.study import numbers
 from potentiate.study.findings import ArmResult, Findings
@@ -23,8 +22,8 @@ _INTRODUCTION = (
     "the baseline's figure over the arm's: 2x is half the time or half the memory. Time is that of "
     "a whole run, start-up and evaluations included; a step is one of training, with all that it "
     "does only now and then; memory is the peak of the whole process, libraries and data included. "
-    "An interval is within a claim if nothing else is left, and less or more if nothing of the "
-    "claim is left."
+    "An interval is within a claim that holds all of it (or that is one figure, which it holds), and "
+    "less or more than one of which it holds nothing."
 )
 _MEASURES: Mapping[Measure, str] = {
     "time": "time of a run",
@@ -55,14 +54,10 @@ def claims(findings: Findings) -> list[Section]:
     if not stated:
         return []
     introduction = _INTRODUCTION + _everything(findings)
-    tables = [_table(findings, source, list(rows)) for source, rows in groupby(stated, _source)]
+    tables = [_table(findings, source) for source in dict.fromkeys(c.source for c in stated)]
     return [
         Section("claims", "What is claimed, and what was measured", [Text(introduction), *tables])
     ]
-
-
-def _source(claim: Claim) -> str:
-    return claim.source
 
 
 def _everything(findings: Findings) -> str:
@@ -76,11 +71,11 @@ def _is_everything(findings: Findings, arm: str) -> bool:
     return " + " in arm and tested <= set(arm.split(" + "))
 
 
-def _table(findings: Findings, source: str, stated: Sequence[Claim]) -> Table:
+def _table(findings: Findings, source: str) -> Table:
     return Table(
         numbers.plain(source) or "Claims",
         ("arm", "measure", "the page says", "measured", "interval", "from", "the interval is"),
-        [_row(findings, claim) for claim in stated],
+        [_row(findings, claim) for claim in findings.plan.claims if claim.source == source],
     )
 
 
@@ -108,7 +103,8 @@ def _order(claim: Claim, found: Interval | None) -> Cell:
         return Cell("less", "bad", True)
     if found.low > high:
         return Cell("more", "info", True)
-    if low <= found.low and found.high <= high:
+    inside = low <= found.low and found.high <= high
+    if inside or (low == high and found.low <= low <= found.high):
         return Cell("within", "good", True)
     return Cell("unresolved", "muted", True)
 
