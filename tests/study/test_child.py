@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
+import torch
 
+from potentiate.events import Rewired, Stepped
 from potentiate.study import child
 from potentiate.study.record import Request, from_json, to_json
 
@@ -45,3 +47,19 @@ def test_a_run_that_fails_still_says_what_the_process_held(gpu):
     assert record.status == "failed"
     assert record.device_memory is None
     assert record.memory == record.peak_memory > 10 << 20
+
+
+def test_steps_that_change_a_topology_count_by_their_share(monkeypatch):
+    """One step in twenty rewires and takes 1 s in place of 10 ms; a hiccup of the machine does not count."""
+    now = [0.0]
+    monkeypatch.setattr(child.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(child, "children_memory", lambda: 0)
+    watch = child._Watch()
+    watch(None)
+    for step in range(1, 101):
+        rewires = step % 20 == 0
+        now[0] += 1.0 if rewires else 5.0 if step == 50 else 0.01
+        if rewires:
+            watch(Rewired(step, {}))
+        watch(Stepped(step, torch.zeros(())))
+    assert watch.steady == pytest.approx(0.95 * 0.01 + 0.05 * 1.0)

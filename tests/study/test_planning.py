@@ -72,7 +72,8 @@ def test_a_budget_too_small_for_anything_is_refused_with_what_it_takes():
 def test_the_standard_arms_name_every_technique_but_those_that_need_values():
     names = {spec.partition(":")[0] for text in (*STANDARD, *OPTIONS) for spec in text.split(" + ")}
     assert names <= set(TECHNIQUES)
-    others = {name for name, kind in TECHNIQUES.items() if kind.needs & {"plasticity", "timesteps"}}
+    local = {"plasticity", "structure", "timesteps"}
+    others = {name for name, kind in TECHNIQUES.items() if kind.needs & local}
     assert set(TECHNIQUES) - names == {"lr-table", "step-decay", *others}
 
 

@@ -20,7 +20,7 @@ import torch
 
 from potentiate.engine import train
 from potentiate.errors import NotApplicable, Refused
-from potentiate.events import Finished, Started, Stepped
+from potentiate.events import Finished, Rewired, Started, Stepped
 from potentiate.machine import throttled_seconds
 from potentiate.measure import (
     Clock,
@@ -87,14 +87,20 @@ class _Watch:
     """Durations of steps, between the end of one and the end of the next; memory of loader workers."""
 
     steps: list[float] = field(default_factory=list[float])
+    rewired: list[float] = field(default_factory=list[float])
+    rewires: bool = False
     last: float = 0.0
     children: int = 0
     looked: float = -math.inf
 
     def __call__(self, event: Any) -> None:
+        if isinstance(event, Rewired):  # told before the step that it belongs to
+            self.rewires = True
+            return
         now = time.perf_counter()
         if isinstance(event, Stepped):
-            self.steps.append(now - self.last)
+            (self.rewired if self.rewires else self.steps).append(now - self.last)
+            self.rewires = False
             if now - self.looked > LOOK:
                 self.looked = now
                 self.children = max(self.children, children_memory())
@@ -103,10 +109,15 @@ class _Watch:
 
     @property
     def steady(self) -> float:
-        """Mean of the middle 80 %, the first two steps left out where there are others."""
+        """Mean of the middle 80 %, the first two steps left out where there are others.
+
+        Steps that change a topology are longer by nature: all of them count, by their share.
+        """
         durations = sorted(self.steps[2:] or self.steps)
         edge = len(durations) // 10
-        return statistics.fmean(durations[edge : len(durations) - edge]) if durations else 0.0
+        usual = statistics.fmean(durations[edge : len(durations) - edge]) if durations else 0.0
+        count = len(self.steps) + len(self.rewired)
+        return (len(self.steps) * usual + sum(self.rewired)) / count if count else 0.0
 
 
 def _run(request: Request) -> Record:
