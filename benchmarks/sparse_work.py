@@ -90,7 +90,7 @@ def dense(work: Map) -> Pass:
 
 def torch_csr(work: Map, product: Callable[..., Tensor] = torch.matmul) -> Pass:
     shape = work.neurons, work.neurons
-    parts = work.edges.ends.int(), work.edges.sources, work.weight.detach(), shape
+    parts = work.edges.ends.int(), work.edges.sources.int(), work.weight.detach(), shape
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
         weight = torch.sparse_csr_tensor(*parts, check_invariants=False).requires_grad_()
@@ -103,7 +103,7 @@ def torch_csr(work: Map, product: Callable[..., Tensor] = torch.matmul) -> Pass:
 
 
 def scipy_csr(work: Map) -> Pass:
-    ends, sources = work.edges.ends.numpy(), work.edges.sources.numpy()
+    ends, sources = work.edges.ends.numpy(), work.edges.sources.int().numpy()
     shape = work.neurons, work.neurons
     weight = csr_array((work.weight.detach().numpy(), sources, ends.astype(np.int32)), shape=shape)
     targets = np.repeat(np.arange(work.neurons), np.diff(ends))

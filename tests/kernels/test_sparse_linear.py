@@ -218,14 +218,34 @@ def test_what_does_not_fit_is_refused(x, weight, told):
         sparse_linear(x, weight, random((2, 3), 1.0))
 
 
-def test_compiled_and_traced_it_is_the_same():
+def test_a_second_backward_pass_through_the_same_graph_is_the_same():
+    edges, around = random((9, 6), 0.5), random((9, 9), 0.5, recurrent=True)
+    x, weight, loops = values(4, 6), values(len(edges.sources), seed=1), values(len(around.sources))
+    for engine in ENGINES:
+        out = sparse_recurrent(
+            sparse_linear(x, weight, edges, engine).t(), loops, around, 2, engine
+        ).sum()
+        first = torch.autograd.grad(out, (x, weight, loops), retain_graph=True)
+        second = torch.autograd.grad(out, (x, weight, loops))
+        assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def test_weights_changed_in_place_before_the_backward_pass_are_refused():
     edges = random((9, 6), 0.5)
-    columns, weight = values(6, 4), values(len(edges.sources), seed=1)
-    product, recur = torch.ops.potentiate.sparse_linear, torch.ops.potentiate.sparse_recurrent
-    torch.library.opcheck(product.default, (columns, weight, *edges, "rows"))
-    around = random((6, 6), 0.5, recurrent=True)
-    loops = values(len(around.sources), seed=1)
-    torch.library.opcheck(recur.default, (columns, loops, *around, 2, "rows"))
+    x, weight = values(4, 6), values(len(edges.sources), seed=1)
+    out = sparse_linear(x, weight, edges).sum()
+    with torch.no_grad():
+        weight.add_(1.0)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        out.backward()
+
+
+def test_an_input_that_needs_no_gradient_gets_none():
+    edges = random((9, 6), 0.5)
+    x, weight = values(4, 6).detach(), values(len(edges.sources), seed=1)
+    sparse_linear(x, weight, edges).sum().backward()
+    assert weight.grad is not None
+    assert x.grad is None
 
 
 def test_an_engine_that_does_not_exist_is_refused_with_the_nearest():

@@ -200,18 +200,6 @@ def test_the_same_call_gives_the_same_bits():
     assert all(torch.equal(a, b) for a, b in zip(run(), run(), strict=True))
 
 
-@runs
-def test_it_passes_the_checks_of_custom_operators():
-    edges = random((5, 6), 0.5)
-    columns, weight = values(6, 4), values(len(edges.sources), seed=1)
-    found = torch.ops.potentiate.sparse_linear.default
-    torch.library.opcheck(found, (columns, weight, *edges, "triton"))
-    around = random((6, 6), 0.5, recurrent=True)
-    loops = values(len(around.sources), seed=1)
-    found = torch.ops.potentiate.sparse_recurrent.default
-    torch.library.opcheck(found, (columns, loops, *around, 2, "triton"))
-
-
 @pytest.mark.gpu
 @pytest.mark.parametrize("engine", ["rows", "dense", "mkl", "triton"])
 def test_a_device_takes_it_whatever_is_asked_for_and_gives_what_the_cpu_gives(engine):

@@ -42,8 +42,8 @@ class Dense:
 
     def products(self, x: Tensor, grad: Tensor, out: Tensor) -> None:
         """As `Rows.products`, by way of all pairs."""
-        torch.mm(grad.flatten(1), _upto(x, grad).t(), out=self.matrix)
-        arrays = (self.ends.numpy(), self.sources.numpy(), self.matrix.numpy())
+        found = grad.flatten(1) @ _upto(x, grad).t()
+        arrays = (self.ends.numpy(), self.sources.numpy(), found.numpy())
         _pick(*arrays, out.numpy())
 
 

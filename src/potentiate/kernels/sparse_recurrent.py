@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from potentiate.errors import Refused
-from potentiate.kernels.sparse_linear import Edges, as_matrix, check, engine_for, operator
+from potentiate.kernels.sparse_linear import Edges, as_matrix, check, engine_for
 
 
 def sparse_recurrent(
@@ -36,7 +36,7 @@ def sparse_recurrent(
         return h
     if engine == "reference":
         return sparse_recurrent_reference(h, weight, edges, iterations)
-    return _recur(h.contiguous(), weight, *edges, iterations, engine)[0]
+    return _Recur.apply(h.contiguous(), weight, edges, iterations, engine)
 
 
 def recurrent_trace(
@@ -71,20 +71,29 @@ def sparse_recurrent_reference(h: Tensor, weight: Tensor, edges: Edges, iteratio
     return h
 
 
-@operator("potentiate::sparse_recurrent")
-def _recur(
-    h: Tensor,
-    weight: Tensor,
-    ends: Tensor,
-    sources: Tensor,
-    back_ends: Tensor,
-    targets: Tensor,
-    iterations: int,
-    engine: str,
-) -> tuple[Tensor, Tensor]:
-    run = engine_for(engine, weight.device)(Edges(ends, sources, back_ends, targets), weight)
-    trace = _ahead(run, h.detach(), iterations)
-    return trace[:, iterations].clone(), trace
+class _Recur(torch.autograd.Function):
+    """The iterations for samples in columns."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, h: Tensor, weight: Tensor, edges: Edges, iterations: int, engine: str
+    ) -> Tensor:
+        ctx.run = run = engine_for(engine, weight.device)(edges, weight)
+        trace = _ahead(run, h, iterations)
+        ctx.save_for_backward(trace, weight)
+        return trace[:, iterations].clone()
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        (trace, weight), run = ctx.saved_tensors, ctx.run
+        g_h, g_weight = None, torch.empty_like(weight)
+        run.turn(g_weight)
+        errors = _errors(run, trace, grad)
+        if ctx.needs_input_grad[0]:
+            g_h = torch.empty_like(grad, memory_format=torch.contiguous_format)
+            run.back(errors, 0, g_h[:, None], 0)
+        run.products(trace, errors, g_weight)
+        return g_h, g_weight, None, None, None
 
 
 def _ahead(run: Any, h: Tensor, iterations: int) -> Tensor:
@@ -103,50 +112,3 @@ def _errors(run: Any, trace: Tensor, grad: Tensor) -> Tensor:
     for k in range(iterations - 1, 0, -1):
         run.back(errors, k, errors, k - 1, trace)
     return errors
-
-
-@_recur.register_fake
-def _(h: Tensor, weight: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
-    return torch.empty_like(h), h.new_empty(h.shape[0], rest[-2] + 1, h.shape[1])
-
-
-@operator("potentiate::sparse_recurrent_backward")
-def _recur_backward(
-    grad: Tensor,
-    trace: Tensor,
-    weight: Tensor,
-    ends: Tensor,
-    sources: Tensor,
-    back_ends: Tensor,
-    targets: Tensor,
-    engine: str,
-) -> tuple[Tensor, Tensor]:
-    run = engine_for(engine, weight.device)(Edges(ends, sources, back_ends, targets), weight)
-    g_h = torch.empty_like(grad, memory_format=torch.contiguous_format)
-    g_weight = torch.empty_like(weight)
-    run.turn(g_weight)
-    errors = _errors(run, trace, grad)
-    run.back(errors, 0, g_h[:, None], 0)
-    run.products(trace, errors, g_weight)
-    return g_h, g_weight
-
-
-@_recur_backward.register_fake
-def _(grad: Tensor, trace: Tensor, weight: Tensor, *_: Any) -> tuple[Tensor, Tensor]:
-    return torch.empty_like(grad, memory_format=torch.contiguous_format), torch.empty_like(weight)
-
-
-def _recur_setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
-    _, *tensors, _, ctx.engine = inputs
-    ctx.save_for_backward(output[1], *tensors)
-    ctx.mark_non_differentiable(output[1])
-    ctx.set_materialize_grads(False)
-
-
-def _recur_gradient(ctx: Any, grad: Tensor | None, _: Tensor | None) -> tuple[Tensor | None, ...]:
-    if grad is None:
-        return (None,) * 8
-    return *_recur_backward(grad, *ctx.saved_tensors, ctx.engine), *(None,) * 6
-
-
-_recur.register_autograd(_recur_gradient, setup_context=_recur_setup)

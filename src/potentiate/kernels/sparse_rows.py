@@ -13,11 +13,16 @@ from numba import njit
 from torch import Tensor
 
 from potentiate.kernels.blocks import over_blocks
+from potentiate.kernels.vectors import WIDTH, products, weighted_sum
 
 GRAIN = 16
 """Rows that a thread takes at least."""
 EXACT = {"contract", "reassoc", "nsz"}
 """Sums in any order; what is not finite stays so."""
+
+
+_eight, _four, _one = map(weighted_sum, (8, 4, 1))
+_with_eight, _with_one = map(products, (8, 1))
 
 
 class Rows:
@@ -27,7 +32,7 @@ class Rows:
     """
 
     def __init__(self, edges: Any, weight: Tensor) -> None:
-        self.edges = [part.numpy() for part in edges]
+        self.edges = edges.arrays
         self.weight = weight.detach().numpy()
         self.turned = self.weight
 
@@ -68,34 +73,40 @@ def _flat(values: Tensor) -> np.ndarray:
     return values.reshape(len(values), -1 if values.numel() else values[0:1].numel()).numpy()
 
 
-@njit(cache=True, nogil=True, fastmath=EXACT)
+@njit(cache=True, nogil=True)
 def _sums(ends, others, weight, x, i, out, o, relu, first, last):
     """Rows first..last of out [units, slots, samples], slot o: weighted sums of rows of x, slot i."""
-    zero = out.dtype.type(0)
+    zero, lanes, samples = out.dtype.type(0), WIDTH // out.itemsize, x.shape[2]
+    stride, begin, values, results = (
+        x.shape[1] * samples,
+        i * samples,
+        x.reshape(-1),
+        out.reshape(-1),
+    )
+    done = samples - samples % (8 * lanes)
+    for j in range(0, done, 8 * lanes):  # so few columns of x stay in the cache for all rows
+        for t in range(first, last):
+            place = (t * out.shape[1] + o) * samples + j
+            _eight(values, others, weight, ends[t], ends[t + 1], stride, begin + j, results, place)
     for t in range(first, last):
-        row = out[t, o]
-        row[:] = zero
-        e, stop = ends[t], ends[t + 1]
-        while e + 8 <= stop:  # the sum is read and written an eighth as often
-            a, b = x[others[e], i], x[others[e + 1], i]
-            c, d = x[others[e + 2], i], x[others[e + 3], i]
-            f, g = x[others[e + 4], i], x[others[e + 5], i]
-            h, k = x[others[e + 6], i], x[others[e + 7], i]
-            wa, wb, wc, wd = weight[e], weight[e + 1], weight[e + 2], weight[e + 3]
-            wf, wg, wh, wk = weight[e + 4], weight[e + 5], weight[e + 6], weight[e + 7]
-            for j in range(row.size):
-                near = (wa * a[j] + wb * b[j]) + (wc * c[j] + wd * d[j])
-                row[j] += near + ((wf * f[j] + wg * g[j]) + (wh * h[j] + wk * k[j]))
-            e += 8
-        while e < stop:
-            a, wa = x[others[e], i], weight[e]
-            for j in range(row.size):
-                row[j] += wa * a[j]
-            e += 1
+        row, place = out[t, o], (t * out.shape[1] + o) * samples
+        e, stop, j = ends[t], ends[t + 1], done
+        if j + 4 * lanes <= samples:
+            _four(values, others, weight, e, stop, stride, begin + j, results, place + j)
+            j += 4 * lanes
+        while j + lanes <= samples:
+            _one(values, others, weight, e, stop, stride, begin + j, results, place + j)
+            j += lanes
+        row[j:] = zero
+        if j < samples:
+            for edge in range(e, stop):
+                a, w = x[others[edge], i], weight[edge]
+                for k in range(j, samples):
+                    row[k] += w * a[k]
         if relu:
-            for j in range(row.size):
-                if row[j] < zero:  # NaN stays
-                    row[j] = zero
+            for k in range(samples):
+                if row[k] < zero:  # NaN stays
+                    row[k] = zero
 
 
 @njit(cache=True, nogil=True, fastmath=EXACT)
@@ -128,30 +139,35 @@ def _cut(kept, i, out, o, first, last):
             row[j] = row[j] if value[j] > zero else zero
 
 
-@njit(cache=True, nogil=True, fastmath=EXACT)
+@njit(cache=True, nogil=True)
 def _products(ends, sources, x, grad, out, first, last):
     """Out [edges] of the targets first..last: a row of x times one of grad, over the length of that."""
-    zero = x.dtype.type(0)
+    length = grad.shape[1]
+    even = length - length % (WIDTH // out.itemsize)
+    values, grads = x.reshape(-1), grad.reshape(-1)
     for t in range(first, last):
-        g = grad[t]
         e, stop = ends[t], ends[t + 1]
-        while e + 4 <= stop:
-            a, b = x[sources[e]], x[sources[e + 1]]
-            c, d = x[sources[e + 2]], x[sources[e + 3]]
-            sa, sb, sc, sd = zero, zero, zero, zero
-            for j in range(g.size):
-                sa += a[j] * g[j]
-                sb += b[j] * g[j]
-                sc += c[j] * g[j]
-                sd += d[j] * g[j]
-            out[e], out[e + 1], out[e + 2], out[e + 3] = sa, sb, sc, sd
-            e += 4
+        while e + 8 <= stop:
+            _with_eight(values, sources, grads, e, x.shape[1], t * length, even, out)
+            e += 8
         while e < stop:
-            a, sa = x[sources[e]], zero
-            for j in range(g.size):
-                sa += a[j] * g[j]
-            out[e] = sa
+            _with_one(values, sources, grads, e, x.shape[1], t * length, even, out)
             e += 1
+        if even < length:
+            for edge in range(ends[t], stop):
+                a = x[sources[edge]]
+                for j in range(even, length):
+                    out[edge] += a[j] * grad[t, j]
+
+
+@njit(cache=True, nogil=True)
+def turn_over(rows, out):
+    """Out [m, n] of rows [n, m], by tiles that stay in the cache."""
+    for i in range(0, rows.shape[0], 16):
+        for j in range(0, rows.shape[1], 16):
+            for k in range(i, min(i + 16, rows.shape[0])):
+                for n in range(j, min(j + 16, rows.shape[1])):
+                    out[n, k] = rows[k, n]
 
 
 @njit(cache=True, nogil=True)

@@ -61,13 +61,16 @@ class SparseLayer(nn.Module):
         self.register_buffer("signs", kept)
         self.engines: dict[str, str] = {}
         self.wanted: int | None = None
+        self._edges: Edges | None = None
         self.watched = False
         self._before = self._after = self._error = None
 
     @property
     def edges(self) -> Edges:
         """The wiring as the kernels take it."""
-        return Edges(self.ends, self.sources, self.back_ends, self.targets)
+        if self._edges is None or self._edges.ends is not self.ends:
+            self._edges = Edges(self.ends, self.sources, self.back_ends, self.targets)
+        return self._edges
 
     @property
     def topology(self) -> Topology:

@@ -65,7 +65,7 @@ class Recipe:
     rule: Rules = "coactivation"
     plasticity_interval: Natural = 100
     stretch: Annotated[float, Field(ge=1)] = 1.0
-    protection: Annotated[int, Field(ge=0)] = 60
+    protection: Annotated[int, Field(ge=0)] = 150
     until: Share = 0.75
     homeostasis: Annotated[float, Field(ge=0)] = 0.003
     target_rate: Annotated[float, Field(gt=0)] = 0.5
