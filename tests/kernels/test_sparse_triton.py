@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.util import find_spec
 from itertools import pairwise, product
 from typing import Any
@@ -128,7 +129,7 @@ def test_sources_of_a_target_may_come_in_any_order():
     order = torch.cat(
         [torch.arange(b - 1, a - 1, -1) for a, b in pairwise(edges.ends.cpu().tolist())]
     )
-    agree(edges._replace(sources=edges.sources[order.to(DEVICE)]), (4,), torch.float64)
+    agree(replace(edges, sources=edges.sources[order.to(DEVICE)]), (4,), torch.float64)
 
 
 @runs
@@ -223,11 +224,11 @@ def test_the_device_decides(monkeypatch):
     from potentiate.kernels.sparse_triton import Triton
 
     cpu, cuda = torch.device("cpu"), torch.device("cuda", 1)
-    assert {name: module._engine(name, cpu) for name in ENGINES} == ENGINES
-    assert {module._engine(name, cuda) for name in (*ENGINES, "triton")} == {Triton}
+    assert {name: module.engine_for(name, cpu) for name in ENGINES} == ENGINES
+    assert {module.engine_for(name, cuda) for name in (*ENGINES, "triton")} == {Triton}
     monkeypatch.setattr(module, "TRITON", False)
     with pytest.raises(Refused, match="pip install triton, or engine='reference'"):
-        module._engine("rows", cuda)
+        module.engine_for("rows", cuda)
 
 
 @compiles
