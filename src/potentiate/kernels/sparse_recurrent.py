@@ -91,7 +91,7 @@ class _Recur(torch.autograd.Function):
         errors = _errors(run, trace, grad)
         if ctx.needs_input_grad[0]:
             g_h = torch.empty_like(grad, memory_format=torch.contiguous_format)
-            run.back(errors, 0, g_h[:, None], 0)
+            run.back(errors, g_h[:, None])
         run.products(trace, errors, g_weight)
         return g_h, g_weight, None, None, None
 
@@ -99,8 +99,7 @@ class _Recur(torch.autograd.Function):
 def _ahead(run: Any, h: Tensor, iterations: int) -> Tensor:
     trace = h.new_empty(len(h), iterations + 1, h.shape[1])
     trace[:, 0] = h
-    for k in range(iterations):
-        run.ahead(trace, k, trace, k + 1, relu=True)
+    run.iterate(trace)
     return trace
 
 
@@ -109,6 +108,5 @@ def _errors(run: Any, trace: Tensor, grad: Tensor) -> Tensor:
     iterations = trace.shape[1] - 1
     errors = torch.empty_like(trace[:, :iterations], memory_format=torch.contiguous_format)
     torch.mul(grad, trace[:, iterations] > 0, out=errors[:, iterations - 1])
-    for k in range(iterations - 1, 0, -1):
-        run.back(errors, k, errors, k - 1, trace)
+    run.retrace(trace, errors)
     return errors

@@ -9,14 +9,17 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 from numba import njit
 from torch import Tensor
 
 from potentiate.kernels.blocks import over_blocks
 from potentiate.kernels.vectors import WIDTH, products, weighted_sum
 
-GRAIN = 16
-"""Rows that a thread takes at least."""
+COLUMNS = 64
+"""Samples that a thread takes at least, where threads share the samples."""
+WORTH = 1 << 23
+"""Multiply-adds that a thread must have to be worth waking, about 0.3 ms."""
 EXACT = {"contract", "reassoc", "nsz"}
 """Sums in any order; what is not finite stays so."""
 
@@ -36,37 +39,79 @@ class Rows:
         self.weight = weight.detach().numpy()
         self.turned = self.weight
 
-    def ahead(self, x: Tensor, i: int, out: Tensor, o: int, *, relu: bool = False) -> None:
-        """Write W x into slot `o` of `out`, x being slot `i`, with what is negative cut off if `relu`."""
+    def ahead(self, x: Tensor, out: Tensor) -> None:
+        """Write W x into `out`, both of one slot."""
         ends, sources, _, _ = self.edges
-        arrays = (ends, sources, self.weight, x.numpy(), i, out.numpy(), o)
-        sums = _sums_of_one if x.shape[2] == 1 else _sums
-        over_blocks(lambda *part: sums(*arrays, relu, *part), len(out), GRAIN)
+        self._sum(ends, sources, self.weight, x, 0, out, 0, relu=False)
+
+    def iterate(self, trace: Tensor) -> None:
+        """Write max(0, W h) of each slot of `trace` [neurons, slots, samples] into the next."""
+        ends, sources, _, _ = self.edges
+        arrays = ends, sources, self.weight, trace.numpy()
+        if share := self._share(trace):
+            over_blocks(lambda *part: _iterate(*arrays, *part), trace.shape[2], share)
+            return
+        for k in range(trace.shape[1] - 1):
+            self._sum(ends, sources, self.weight, trace, k, trace, k + 1, relu=True)
 
     def turn(self, room: Tensor) -> None:
-        """Write the weights by source into `room` [edges], for `back`."""
+        """Write the weights by source into `room` [edges], for the way back."""
         _, sources, back_ends, _ = self.edges
         self.turned = room.numpy()
         _turn(sources, back_ends, self.weight, self.turned)
 
-    def back(self, grad: Tensor, i: int, out: Tensor, o: int, kept: Tensor | None = None) -> None:
-        """Write W^T grad into slot `o` of `out`; 0 where the slot after that of `kept` is not positive."""
+    def back(self, grad: Tensor, out: Tensor) -> None:
+        """Write W^T grad into `out` of one slot, from the first slot of `grad`."""
         _, _, back_ends, targets = self.edges
-        arrays = (back_ends, targets, self.turned, grad.numpy(), i, out.numpy(), o)
-        sums = _sums_of_one if grad.shape[2] == 1 else _sums
+        self._sum(back_ends, targets, self.turned, grad, 0, out, 0, relu=False)
 
-        def work(first: int, last: int) -> None:
-            sums(*arrays, False, first, last)
-            if kept is not None:
-                _cut(kept.numpy(), o + 1, out.numpy(), o, first, last)
+    def retrace(self, trace: Tensor, errors: Tensor) -> None:
+        """Write W^T of each slot of `errors` into the one before, 0 where `trace` is not positive there."""
+        _, _, back_ends, targets = self.edges
+        arrays = back_ends, targets, self.turned, trace.numpy(), errors.numpy()
+        if share := self._share(errors):
+            over_blocks(lambda *part: _return(*arrays, *part), errors.shape[2], share)
+            return
+        for k in range(errors.shape[1] - 1, 0, -1):
+            self._sum(back_ends, targets, self.turned, errors, k, errors, k - 1, relu=False)
+            errors[:, k - 1].mul_(trace[:, k] > 0)
 
-        over_blocks(work, len(out), GRAIN)
+    def _sum(
+        self,
+        ends: Any,
+        others: Any,
+        weight: Any,
+        x: Tensor,
+        i: int,
+        out: Tensor,
+        o: int,
+        *,
+        relu: bool,
+    ) -> None:
+        arrays, samples = (ends, others, weight, x.numpy(), i, out.numpy(), o, relu), x.shape[2]
+        sums = _sums_of_one if samples == 1 else _sums
+        over_blocks(lambda *part: sums(*arrays, *part, 0, samples), len(out), self._grain(out, 1))
 
     def products(self, x: Tensor, grad: Tensor, out: Tensor) -> None:
         """Write into `out` [edges] the sums over the slots of `grad`, and samples, of x[source] grad[target]."""
         ends, sources, _, _ = self.edges
         arrays = (ends, sources, _flat(x), _flat(grad), out.numpy())
-        over_blocks(lambda *part: _products(*arrays, *part), len(ends) - 1, GRAIN)
+        grain = self._grain(grad, grad.shape[1])
+        over_blocks(lambda *part: _products(*arrays, *part), len(ends) - 1, grain)
+
+    def _share(self, values: Tensor) -> int:
+        """Samples that a thread takes where threads share them and need not wait for each other; or 0."""
+        samples, threads = values.shape[2], torch.get_num_threads()
+        if samples == 1:
+            return 0
+        if len(self.weight) * values.shape[1] * samples < threads * WORTH:
+            return samples  # one thread takes them all
+        return COLUMNS if samples >= threads * COLUMNS else 0
+
+    def _grain(self, rows: Tensor, slots: int) -> int:
+        """Rows that a thread takes at least."""
+        work = max(1, len(self.weight) * slots * rows.shape[2])
+        return max(1, len(rows) * WORTH // work)
 
 
 def _flat(values: Tensor) -> np.ndarray:
@@ -74,8 +119,8 @@ def _flat(values: Tensor) -> np.ndarray:
 
 
 @njit(cache=True, nogil=True)
-def _sums(ends, others, weight, x, i, out, o, relu, first, last):
-    """Rows first..last of out [units, slots, samples], slot o: weighted sums of rows of x, slot i."""
+def _sums(ends, others, weight, x, i, out, o, relu, first, last, low, high):
+    """Rows first..last, samples low..high of out [units, slots, samples], slot o: sums of rows of x, slot i."""
     zero, lanes, samples = out.dtype.type(0), WIDTH // out.itemsize, x.shape[2]
     stride, begin, values, results = (
         x.shape[1] * samples,
@@ -83,34 +128,34 @@ def _sums(ends, others, weight, x, i, out, o, relu, first, last):
         x.reshape(-1),
         out.reshape(-1),
     )
-    done = samples - samples % (8 * lanes)
-    for j in range(0, done, 8 * lanes):  # so few columns of x stay in the cache for all rows
+    done = high - (high - low) % (8 * lanes)
+    for j in range(low, done, 8 * lanes):  # so few columns of x stay in the cache for all rows
         for t in range(first, last):
             place = (t * out.shape[1] + o) * samples + j
             _eight(values, others, weight, ends[t], ends[t + 1], stride, begin + j, results, place)
     for t in range(first, last):
         row, place = out[t, o], (t * out.shape[1] + o) * samples
         e, stop, j = ends[t], ends[t + 1], done
-        if j + 4 * lanes <= samples:
+        if j + 4 * lanes <= high:
             _four(values, others, weight, e, stop, stride, begin + j, results, place + j)
             j += 4 * lanes
-        while j + lanes <= samples:
+        while j + lanes <= high:
             _one(values, others, weight, e, stop, stride, begin + j, results, place + j)
             j += lanes
-        row[j:] = zero
-        if j < samples:
+        row[j:high] = zero
+        if j < high:
             for edge in range(e, stop):
                 a, w = x[others[edge], i], weight[edge]
-                for k in range(j, samples):
+                for k in range(j, high):
                     row[k] += w * a[k]
         if relu:
-            for k in range(samples):
-                if row[k] < zero:  # NaN stays
-                    row[k] = zero
+            part = row[low:high]
+            for k in range(part.size):
+                part[k] = zero if part[k] < zero else part[k]  # NaN stays
 
 
 @njit(cache=True, nogil=True, fastmath=EXACT)
-def _sums_of_one(ends, others, weight, x, i, out, o, relu, first, last):
+def _sums_of_one(ends, others, weight, x, i, out, o, relu, first, last, low, high):
     """As `_sums` for a single sample: one sum over the edges of a row."""
     zero = out.dtype.type(0)
     for t in range(first, last):
@@ -121,22 +166,32 @@ def _sums_of_one(ends, others, weight, x, i, out, o, relu, first, last):
 
 
 @njit(cache=True, nogil=True)
+def _iterate(ends, sources, weight, trace, low, high):
+    """Fill the slots of trace after the first, for samples low..high."""
+    for k in range(trace.shape[1] - 1):
+        rows = len(trace)
+        _sums(ends, sources, weight, trace, k, trace, k + 1, True, 0, rows, low, high)
+
+
+@njit(cache=True, nogil=True)
+def _return(back_ends, targets, weight, trace, errors, low, high):
+    """Fill the slots of errors before the last, for samples low..high."""
+    zero, rows = errors.dtype.type(0), len(errors)
+    for k in range(errors.shape[1] - 1, 0, -1):
+        _sums(back_ends, targets, weight, errors, k, errors, k - 1, False, 0, rows, low, high)
+        for t in range(rows):
+            part, value = errors[t, k - 1, low:high], trace[t, k, low:high]
+            for j in range(part.size):
+                part[j] = part[j] if value[j] > zero else zero
+
+
+@njit(cache=True, nogil=True)
 def _turn(sources, back_ends, weight, out):
     """Weights by source, from those by target."""
     cursor = back_ends.copy()
     for e in range(sources.size):
         out[cursor[sources[e]]] = weight[e]
         cursor[sources[e]] += 1
-
-
-@njit(cache=True, nogil=True)
-def _cut(kept, i, out, o, first, last):
-    """Zero what of slot o of out belongs to a value of kept, slot i, that is not positive."""
-    zero = out.dtype.type(0)
-    for t in range(first, last):
-        row, value = out[t, o], kept[t, i]
-        for j in range(row.size):
-            row[j] = row[j] if value[j] > zero else zero
 
 
 @njit(cache=True, nogil=True)

@@ -32,21 +32,33 @@ class Triton:
         )
         self.weight = self.turned = weight.detach().contiguous()
 
-    def ahead(self, x: Tensor, i: int, out: Tensor, o: int, *, relu: bool = False) -> None:
+    def ahead(self, x: Tensor, out: Tensor) -> None:
         """As `Rows.ahead`."""
         wiring = self.ends, self.sources, self.weight
-        _sum(*wiring, x[:, i], out[:, o], out[:, o], relu=relu)
+        _sum(*wiring, x[:, 0], out[:, 0], out[:, 0])
+
+    def iterate(self, trace: Tensor) -> None:
+        """As `Rows.iterate`."""
+        wiring = self.ends, self.sources, self.weight
+        for k in range(trace.shape[1] - 1):
+            after = trace[:, k + 1]
+            _sum(*wiring, trace[:, k], after, after, relu=True)
 
     def turn(self, room: Tensor) -> None:
         """Write the weights by source into `room` [edges], for `back`."""
         by_source = torch.argsort(self.sources, stable=True)  # targets stay in order
         self.turned = torch.index_select(self.weight, 0, by_source, out=room)
 
-    def back(self, grad: Tensor, i: int, out: Tensor, o: int, kept: Tensor | None = None) -> None:
+    def back(self, grad: Tensor, out: Tensor) -> None:
         """As `Rows.back`."""
         wiring = self.back_ends, self.targets, self.turned
-        mask = out[:, o] if kept is None else kept[:, o + 1]
-        _sum(*wiring, grad[:, i], out[:, o], mask, cut=kept is not None)
+        _sum(*wiring, grad[:, 0], out[:, 0], out[:, 0])
+
+    def retrace(self, trace: Tensor, errors: Tensor) -> None:
+        """As `Rows.retrace`."""
+        wiring = self.back_ends, self.targets, self.turned
+        for k in range(errors.shape[1] - 1, 0, -1):
+            _sum(*wiring, errors[:, k], errors[:, k - 1], trace[:, k], cut=True)
 
     def products(self, x: Tensor, grad: Tensor, out: Tensor) -> None:
         """As `Rows.products`."""
