@@ -43,8 +43,9 @@ class Dense:
         """As `Rows.back`."""
         torch.mm(self.matrix.t(), grad[:, 0], out=out[:, 0])
 
-    def retrace(self, trace: Tensor, errors: Tensor) -> None:
+    def retrace(self, grad: Tensor, trace: Tensor, errors: Tensor) -> None:
         """As `Rows.retrace`."""
+        torch.mul(grad, trace[:, -1] > 0, out=errors[:, -1])
         for k in range(errors.shape[1] - 1, 0, -1):
             torch.mm(self.matrix.t(), errors[:, k], out=errors[:, k - 1])
             errors[:, k - 1].mul_(trace[:, k] > 0)
@@ -89,8 +90,9 @@ class CompressedRows:
         """As `Rows.back`."""
         out[:, 0] = self.columns @ grad[:, 0].contiguous()
 
-    def retrace(self, trace: Tensor, errors: Tensor) -> None:
+    def retrace(self, grad: Tensor, trace: Tensor, errors: Tensor) -> None:
         """As `Rows.retrace`."""
+        torch.mul(grad, trace[:, -1] > 0, out=errors[:, -1])
         for k in range(errors.shape[1] - 1, 0, -1):
             errors[:, k - 1] = self.columns @ errors[:, k].contiguous()
             errors[:, k - 1].mul_(trace[:, k] > 0)

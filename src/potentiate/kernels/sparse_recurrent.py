@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -81,7 +82,7 @@ class _Recur(torch.autograd.Function):
         ctx.run = run = engine_for(engine, weight.device)(edges, weight)
         trace = _ahead(run, h, iterations)
         ctx.save_for_backward(trace, weight)
-        return trace[:, iterations].clone()
+        return copied(trace[:, iterations], torch.empty_like(h))
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
@@ -98,15 +99,22 @@ class _Recur(torch.autograd.Function):
 
 def _ahead(run: Any, h: Tensor, iterations: int) -> Tensor:
     trace = h.new_empty(len(h), iterations + 1, h.shape[1])
-    trace[:, 0] = h
+    copied(h, trace[:, 0])
     run.iterate(trace)
     return trace
+
+
+def copied(values: Tensor, out: Tensor) -> Tensor:
+    """Copy values into `out` on one thread: those of a library would wait for more, in our threads' way."""
+    if out.device.type != "cpu":
+        return out.copy_(values)
+    np.copyto(out.detach().numpy(), values.detach().numpy())
+    return out
 
 
 def _errors(run: Any, trace: Tensor, grad: Tensor) -> Tensor:
     """The gradient with respect to the sums of each iteration."""
     iterations = trace.shape[1] - 1
     errors = torch.empty_like(trace[:, :iterations], memory_format=torch.contiguous_format)
-    torch.mul(grad, trace[:, iterations] > 0, out=errors[:, iterations - 1])
-    run.retrace(trace, errors)
+    run.retrace(grad, trace, errors)
     return errors

@@ -65,13 +65,18 @@ class Rows:
         _, _, back_ends, targets = self.edges
         self._sum(back_ends, targets, self.turned, grad, 0, out, 0, relu=False)
 
-    def retrace(self, trace: Tensor, errors: Tensor) -> None:
-        """Write W^T of each slot of `errors` into the one before, 0 where `trace` is not positive there."""
+    def retrace(self, grad: Tensor, trace: Tensor, errors: Tensor) -> None:
+        """Fill `errors` from its last slot, `grad`, to its first: W^T of each is the one before.
+
+        All are 0 where `trace` is not positive in the slot that they belong to, the one after theirs.
+        """
         _, _, back_ends, targets = self.edges
-        arrays = back_ends, targets, self.turned, trace.numpy(), errors.numpy()
+        above = np.ascontiguousarray(grad.numpy())
+        arrays = back_ends, targets, self.turned, above, trace.numpy(), errors.numpy()
         if share := self._share(errors):
             over_blocks(lambda *part: _return(*arrays, *part), errors.shape[2], share)
             return
+        _cut(above, trace.numpy(), errors.numpy(), 0, errors.shape[2])
         for k in range(errors.shape[1] - 1, 0, -1):
             self._sum(back_ends, targets, self.turned, errors, k, errors, k - 1, relu=False)
             errors[:, k - 1].mul_(trace[:, k] > 0)
@@ -174,9 +179,21 @@ def _iterate(ends, sources, weight, trace, low, high):
 
 
 @njit(cache=True, nogil=True)
-def _return(back_ends, targets, weight, trace, errors, low, high):
-    """Fill the slots of errors before the last, for samples low..high."""
+def _cut(grad, trace, errors, low, high):
+    """Fill the last slot of errors, for samples low..high."""
+    zero, last = errors.dtype.type(0), errors.shape[1] - 1
+    for t in range(len(errors)):
+        part, above = errors[t, last, low:high], grad[t, low:high]
+        value = trace[t, last + 1, low:high]
+        for j in range(part.size):
+            part[j] = above[j] if value[j] > zero else zero
+
+
+@njit(cache=True, nogil=True)
+def _return(back_ends, targets, weight, grad, trace, errors, low, high):
+    """Fill errors, for samples low..high."""
     zero, rows = errors.dtype.type(0), len(errors)
+    _cut(grad, trace, errors, low, high)
     for k in range(errors.shape[1] - 1, 0, -1):
         _sums(back_ends, targets, weight, errors, k, errors, k - 1, False, 0, rows, low, high)
         for t in range(rows):

@@ -54,8 +54,9 @@ class Triton:
         wiring = self.back_ends, self.targets, self.turned
         _sum(*wiring, grad[:, 0], out[:, 0], out[:, 0])
 
-    def retrace(self, trace: Tensor, errors: Tensor) -> None:
+    def retrace(self, grad: Tensor, trace: Tensor, errors: Tensor) -> None:
         """As `Rows.retrace`."""
+        torch.mul(grad, trace[:, -1] > 0, out=errors[:, -1])
         wiring = self.back_ends, self.targets, self.turned
         for k in range(errors.shape[1] - 1, 0, -1):
             _sum(*wiring, errors[:, k], errors[:, k - 1], trace[:, k], cut=True)
