@@ -20,6 +20,8 @@ from potentiate.study.emit import machine_line
 from potentiate.study.numbers import change_with_span, duration, quality, times, with_span
 from potentiate.study.plots.forest import forest
 from potentiate.study.reading import read_findings
+from potentiate.study.sections.blocks import Table
+from potentiate.study.sections.claims import claims
 from potentiate.study.verdict import speedup
 from potentiate.techniques import TECHNIQUES
 from potentiate.techniques.reference import cards
@@ -84,6 +86,30 @@ def brains() -> str:
                 f"| brain/{name} | {_bundle(single.arm)} | {gain} | {times(row.step_ratio)} | {change} |"
             )
     return "\n".join(rows)
+
+
+def plastics() -> str:
+    """What the page of the plastic network claims, and what was measured here."""
+    rows = ["| what | the page says | measured | bar |", "|---|---|---|---|"]
+    for name in ("plastic-accuracy-mnist", "plastic-memory"):
+        for path in sorted(ROOT.glob(f"benchmarks/records/{name}-*.json")):
+            record = json.loads(path.read_text())
+            rows += [
+                f"| {line['what']} | {line.get('page', '-')} | {line['measured']} | {line['bar']} |"
+                for line in record.get("summary", [])
+            ]
+    parts = ["\n".join(rows)]
+    for section in claims(read_findings(ROOT / "studies" / "plastic-mnist")):
+        for table in section.blocks:
+            if isinstance(table, Table):
+                lines = [" | ".join(table.columns), " | ".join("---" for _ in table.columns)]
+                lines += [" | ".join(cell.full for cell in row) for row in table.cells]
+                listed = "\n".join(f"| {line} |" for line in lines)
+                parts.append(
+                    f"{table.caption}, in the study "
+                    f"[plastic-mnist](../../studies/plastic-mnist/report.md) of one epoch:\n\n{listed}"
+                )
+    return "\n\n".join(parts)
 
 
 def _bundle(arm: str) -> str:
@@ -158,6 +184,7 @@ GENERATED = {
     "docs/workloads.md": {"workloads": workloads},
     "docs/benchmarks.md": {"records": records, "sparse": partial(records, sparse=True)},
     "docs/models/brain.md": {"studies": brains},
+    "docs/models/plastic.md": {"plastic": plastics},
 }
 
 
