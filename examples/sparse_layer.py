@@ -16,7 +16,7 @@ from potentiate.plasticity.structural import RigL, Static
 from potentiate.schedules import OneCycle
 
 DENSITY, STEPS, SEEDS = 0.05, 400, 3
-KEPT = {"weight": 4, "gradient": 4, "moments of AdamW": 8, "wiring, both ways": 8}  # bytes an edge
+KEPT = {"weight": 4, "gradient": 4, "moments of AdamW": 8, "wiring, both ways": 4}  # bytes an edge
 
 
 def mlp(seed: int) -> nn.Sequential:

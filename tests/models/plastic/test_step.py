@@ -417,3 +417,34 @@ def test_a_partial_loss_counts():
     run = DIGITS.build(0)
     assert isinstance(run.step.loss, partial)
     assert run.step.loss.keywords == {"label_smoothing": 0.1}
+
+
+@pytest.mark.parametrize("rule", STRUCTURAL)
+def test_notes_of_every_rule_can_be_drawn(rule, tmp_path):
+    """What a rule calls its band may be one number or two; the log of a run reads either way."""
+    from potentiate import plot
+    from potentiate.listeners import MetricsLog, watch
+
+    log = MetricsLog(tmp_path / "metrics.jsonl")
+    watch(train(small(rule=rule, epochs=1), warmup=0), log)
+    log.close()
+    found = plot.load(tmp_path)
+    assert not found.damaged
+    assert len(found.parts["core"]) == 3
+
+
+def test_evolve_takes_the_name_of_a_rule():
+    net = PlasticNet(10, 12, 3, initial_sparsity=0.5)
+    assert evolve(net, batches(4), batches(1), epochs=1, rule="set", plasticity_interval=2).updates
+    with pytest.raises(Refused, match="rigl"):
+        evolve(net, batches(1), batches(1), rule="rigll")
+
+
+def test_a_pattern_of_another_size_is_refused():
+    with pytest.raises(Refused, match="a pattern of 11 numbers does not fit input_dim=12"):
+        PlasticNet(10, 12, 3, initial_sparsity=0.5)(torch.zeros(2, 11))
+
+
+def test_a_network_without_recurrent_edges_is_told_of(caplog):
+    PlasticNet(10, 12, 3, initial_sparsity=1.0)
+    assert "leaves no recurrent edge" in caplog.text

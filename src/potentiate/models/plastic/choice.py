@@ -55,11 +55,15 @@ def choose(edges: Edges, samples: int, iterations: int, dtype: torch.dtype) -> s
 def describe(edges: Edges, samples: int, iterations: int) -> str:
     """Return the size that a choice is made for, in words."""
     targets, sources = len(edges.ends) - 1, len(edges.back_ends) - 1
-    share = 100 * len(edges.sources) / max(1, targets * sources)
     rounds = f" x {iterations}" if iterations > 1 else ""
     threads = torch.get_num_threads()
     on = f"{threads} thread{'s' if threads > 1 else ''}"
-    return f"{targets} x {sources}, {share:.2g} % edges, batch {samples}{rounds}, {on}"
+    return f"{targets} x {sources}, {_rounded(len(edges.sources)):,} edges, batch {samples}{rounds}, {on}"
+
+
+def _rounded(count: int) -> int:
+    """Two digits of a count: what is fastest for so many edges is so for about as many."""
+    return int(float(f"{count:.1e}"))
 
 
 def timed(edges: Edges, samples: int, iterations: int, dtype: torch.dtype) -> dict[str, float]:

@@ -12,11 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from potentiate.errors import Refused
+from potentiate.errors import Refused, unknown
 from potentiate.measure import peak_memory
 from potentiate.models.plastic.layer import sparse_layers
 from potentiate.models.plastic.step import LiveStructuralStep, Rewiring, StructuralStep
-from potentiate.plasticity.structural import Coactivation, StructuralRule
+from potentiate.plasticity.structural import STRUCTURAL, StructuralRule
 from potentiate.schedules import OneCycle
 
 Batches = Iterable[tuple[Tensor, Tensor]]
@@ -64,7 +64,7 @@ def evolve(
     epochs: int = 5,
     lr: float = 3e-3,
     plasticity_interval: int = 100,
-    rule: StructuralRule | None = None,
+    rule: StructuralRule | str = "coactivation",
     seed: int = 0,
     progress: Callable[[int, float], object] | None = None,
 ) -> Summary:
@@ -80,7 +80,7 @@ def evolve(
         epochs: Passes over `train_loader`.
         lr: Highest learning rate.
         plasticity_interval: Steps between two changes of the topology.
-        rule: By which edges go and come; None: `Coactivation`.
+        rule: By which edges go and come, or the name of one of `STRUCTURAL`.
         seed: Of what the rule draws.
         progress: Called with the number of each finished epoch and its test accuracy.
 
@@ -97,7 +97,7 @@ def evolve(
         torch.optim.AdamW,
         {"lr": lr, "weight_decay": 1e-4},
         OneCycle(),
-        rewiring=Rewiring(rule or Coactivation(), plasticity_interval),
+        rewiring=Rewiring(_rule(rule), plasticity_interval),
         seed=seed,
     ).start(model, total)
     found = list[float]()
@@ -111,6 +111,14 @@ def evolve(
         if progress is not None:
             progress(epoch + 1, found[-1])
     return _summary(step, found, perf_counter() - begun)
+
+
+def _rule(rule: StructuralRule | str) -> StructuralRule:
+    if not isinstance(rule, str):
+        return rule
+    if rule not in STRUCTURAL:
+        raise unknown("structural rule", rule, STRUCTURAL)
+    return STRUCTURAL[rule]()
 
 
 def _length(loader: Any) -> int:

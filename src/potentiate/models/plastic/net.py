@@ -8,6 +8,8 @@ docs/models/plastic.md.
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -25,6 +27,7 @@ from potentiate.topology import (
     small_world,
 )
 
+_log = logging.getLogger("potentiate")
 REWIRED = 0.3
 """Share of a small world's edges that come from anywhere."""
 BEGUN = 0.5
@@ -114,6 +117,8 @@ class PlasticNet(nn.Module):
             engine=engine,
             seed=seed,
         )
+        if topology.edges == 0 and topology.possible:
+            _log.warning("a sparsity of %g leaves no recurrent edge", initial_sparsity)
         self.core.wanted = round((1.0 - initial_sparsity) * topology.possible)
         random = torch.Generator().manual_seed(seed)
         weight = torch.randn(num_neurons, input_dim, generator=random) * (2 / input_dim) ** 0.5
@@ -131,6 +136,10 @@ class PlasticNet(nn.Module):
         """Return the scores of patterns [n, ...], [n, classes]."""
         scale = 255.0 if x.dtype == torch.uint8 else 1.0
         x = x.flatten(1).to(self.input.dtype)
+        if x.shape[1] != self.input.shape[1]:
+            raise Refused(
+                f"a pattern of {x.shape[1]} numbers does not fit input_dim={self.input.shape[1]}; check both"
+            )
         x = (x - self.mean * scale) / (self.std * scale)
         # Units first, as the sparse core reads them.
         h = torch.addmm(self.input_bias[:, None], self.input, x.t()).relu()

@@ -76,7 +76,7 @@ class Notes:
                 "grown": grown,
                 "change": dropped / edges if edges else 0.0,
                 "explored": explored,
-                "band": getattr(rule, "band", None),
+                "band": _span(getattr(rule, "band", None)),
                 "threshold": _number(getattr(state, "threshold", None)),
                 "interval": interval,
                 "rate": rate,
@@ -130,6 +130,11 @@ def _lengths(topology: Topology, metric: Any) -> Mapping[str, Any] | None:
     found = histogram(metric.distance(ends, starts))
     assert found is not None
     return {**found, "counts": [weight * count for count in found["counts"]]}
+
+
+def _span(value: Any) -> list[float] | None:
+    """The least and largest share that a rule declares to replace, where it declares both."""
+    return [float(end) for end in value] if isinstance(value, tuple | list) else None
 
 
 def _number(value: Any) -> float | None:

@@ -144,7 +144,7 @@ def plastic_workload(
         imports=("potentiate.models.plastic.compiled", *imports),
         presets={
             "400": {"neurons": 400},
-            "1000": {"neurons": 1000, "sparsity": 0.95},
+            "1000": {"neurons": 1000},
             "reference": REFERENCE,
         },
     )
@@ -222,6 +222,9 @@ DIGITS = plastic_workload(
     epochs=30,
     batch_size=32,
     plasticity_interval=50,
+    protection=75,
 )
 MNIST = plastic_workload("mnist", target=0.977, margin=0.003)
-FASHION_MNIST = plastic_workload("fashion-mnist", target=0.88, margin=0.005, epochs=10)
+FASHION_MNIST = plastic_workload(
+    "fashion-mnist", target=0.88, margin=0.005, epochs=12, weight_decay=1e-2
+)
