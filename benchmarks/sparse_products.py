@@ -125,7 +125,8 @@ def crossovers(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def curves(rows: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
     """Points that differ in sparsity alone, ascending, where they begin below 90 %."""
     groups = dict[tuple[int, ...], list[Mapping[str, Any]]]()
-    for row in sorted(rows, key=lambda row: row["sparsity"]):
+    single = [row for row in rows if not row["iterations"]]
+    for row in sorted(single, key=lambda row: row["sparsity"]):
         groups.setdefault((row["neurons"], row["batch"], row["threads"]), []).append(row)
     return [group for group in groups.values() if group[0]["sparsity"] < 0.9]
 
@@ -213,6 +214,8 @@ def draw(rows: Sequence[Mapping[str, Any]], stem: Path) -> None:
                     panel.plot(xs, ys, line, color=color, marker="o", markersize=3, label=title)
             panel.axhline(1.0, color=MUTED, linewidth=1)
             panel.set_yscale("log")
+            panel.set_yticks([0.5, 1, 2, 5, 10, 20], labels=["0.5", "1", "2", "5", "10", "20"])
+            panel.minorticks_off()
             panel.set_title(f"{size:,} neurons")
             panel.set_xlabel("sparsity (%)")
         panels[0].set_ylabel("time over that on edges")
