@@ -20,6 +20,7 @@ from typing import Any
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from potentiate.errors import Refused, unknown
@@ -102,6 +103,8 @@ def check(x: Tensor, weight: Tensor, edges: Edges, engine: str) -> None:
     places = [str(part.device) for part in (x, weight, edges.sources)]
     if len({*places}) > 1:
         raise Refused(f"x, weight and edges must be on one device, got {', '.join(places)}")
+    if engine == "mkl" and not torch.backends.mkl.is_available():
+        raise Refused("engine 'mkl' needs a torch that was built with MKL; take 'rows'")
     if engine not in {*ENGINES, "triton", "reference"}:
         raise unknown("engine", engine, {*ENGINES, "triton", "reference"})
 
@@ -132,6 +135,7 @@ class _Product(torch.autograd.Function):
         return out[:, 0].t()
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         g_rows, g_weight = None, torch.empty_like(weight)

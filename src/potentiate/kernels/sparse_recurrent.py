@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from potentiate.errors import Refused
 from potentiate.kernels.sparse_linear import Edges, as_matrix, check, engine_for
@@ -85,6 +86,7 @@ class _Recur(torch.autograd.Function):
         return copied(trace[:, iterations], torch.empty_like(h))
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         (trace, weight), run = ctx.saved_tensors, ctx.run
         g_h, g_weight = None, torch.empty_like(weight)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -13,7 +14,7 @@ from torch import nn
 from potentiate.errors import Refused
 from potentiate.kernels.sparse_linear import ENGINES
 from potentiate.models.plastic import SparseLinear, SparseRecurrent
-from potentiate.models.plastic.choice import choose, timed
+from potentiate.models.plastic.choice import _machine, choose, timed
 from potentiate.plasticity.structural import SET, Change, Scores, follow_optimizer
 from potentiate.topology import Topology, constant_fan_in
 
@@ -188,10 +189,10 @@ def test_the_engine_is_timed_once_and_kept(cache, caplog):
     assert len(layer.engines) == 2
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"x": 3}'])
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"x": 3}', "MACHINE"])
 def test_a_damaged_record_of_engines_costs_a_timing(cache, content):
     cache.parent.mkdir()
-    cache.write_text(content)
+    cache.write_text(content.replace("MACHINE", json.dumps({_machine(): []})))
     layer = SparseLinear(6, 5, density=0.5)
     assert choose(layer.edges, 4, 1, torch.float32) in ENGINES
     assert '"engine"' in cache.read_text()
@@ -266,3 +267,90 @@ def test_copies_are_independent():
     twin.rewire(changed(twin))
     assert not np.array_equal(twin.topology.codes, layer.topology.codes)
     assert isinstance(layer.topology, Topology)
+
+
+def test_a_state_that_is_no_topology_of_the_layer_is_refused_and_changes_nothing():
+    layer = SparseLinear(64, 10, 0.5)
+    before = {name: value.clone() for name, value in layer.state_dict().items()}
+    wide = SparseLinear(5000, 10, 0.1).state_dict()
+    for state in (
+        wide,
+        {**before, "ends": before["ends"].flip(0)},
+        {**before, "ends": before["ends"] + 1},
+    ):
+        with pytest.raises(
+            RuntimeError, match="are none of a SparseLinear of 64 sources and 10 targets"
+        ):
+            layer.load_state_dict(state)
+        assert all(torch.equal(value, before[name]) for name, value in layer.state_dict().items())
+    copy = SparseLinear(64, 10, 0.5)
+    copy.load_state_dict(before)
+    copy.ends.zero_()
+    assert before["ends"].any()  # memory of its own
+
+
+def test_the_size_may_change_while_an_old_loss_is_held():
+    layer, rule = SparseLinear(12, 9, density=0.3), SET()
+    loss = layer(torch.randn(4, 12)).sum()
+    loss.backward()
+    topology, weight = layer.topology, layer.weight.detach().numpy().copy()
+    state = rule.init(topology, weight, np.random.default_rng(0))
+    more = {"edges": topology.edges + 5}
+    rng, silent = np.random.default_rng(0), Scores.silent(layer.shape)
+    layer.rewire(rule.update(topology, weight, silent, state, rng, **more))
+    assert len(layer.weight) == topology.edges + 5
+    loss = layer(torch.randn(4, 12)).sum()
+    loss.backward()
+    assert layer.weight.grad.shape == layer.weight.shape
+
+
+def test_of_a_layer_that_is_passed_twice_the_last_pass_is_watched():
+    layer = SparseLinear(8, 8, density=0.5, bias=False)
+    layer.watched = True
+    first, second = torch.randn(5, 8), torch.randn(5, 8)
+    (layer(first).sum() * 3 + (layer(second) ** 2).sum()).backward()
+    scores = layer.scores()
+    error = 2 * layer(second).detach()
+    np.testing.assert_allclose(scores.error, error.T, rtol=1e-5, atol=1e-5)
+    np.testing.assert_array_equal(scores.before, second.T)
+
+
+def test_without_mkl_the_other_engines_are_timed(monkeypatch):
+    monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: False)
+    layer = SparseLinear(6, 5, density=0.5)
+    assert set(timed(layer.edges, 4, 1, torch.float32)) == {"rows", "dense"}
+    with pytest.raises(Refused, match="built with MKL"):
+        SparseLinear(6, 5, density=0.5, engine="mkl")(torch.zeros(2, 6))
+
+
+def test_a_great_change_of_edges_asks_for_the_engine_again():
+    layer, rule = SparseLinear(40, 40, density=0.1), SET(zeta=1.0)
+    layer(torch.randn(8, 40))
+    assert layer.engines
+    topology, weight = layer.topology, layer.weight.detach().numpy().copy()
+    rng, silent = np.random.default_rng(0), Scores.silent(layer.shape)
+    state = rule.init(topology, weight, rng)
+    layer.rewire(rule.update(topology, weight, silent, state, rng, edges=2 * topology.edges))
+    assert not layer.engines
+
+
+def test_excitation_and_inhibition_are_balanced_on_the_mean():
+    layer = SparseRecurrent(400, density=0.3, inhibitory=0.2)
+    weight = layer.weight.detach()
+    assert abs(float(weight.sum())) < 0.05 * float(weight.abs().sum())
+    with pytest.raises(Refused, match="without excitation"):
+        SparseRecurrent(10, inhibitory=1.0)
+
+
+def test_weights_start_by_the_fan_in_of_their_target():
+    rows = [(0, s) for s in range(100)] + [(1, s) for s in range(4)]
+    targets, sources = zip(*rows * 1, strict=True)
+    topology = Topology.from_pairs(targets, sources, (2, 100))
+    spread = [
+        torch.stack(
+            [SparseLinear(100, 2, topology=topology, seed=s).weight[part] for s in range(60)]
+        )
+        for part in (slice(0, 100), slice(100, 104))
+    ]
+    assert float(spread[0].detach().std()) == pytest.approx((2 / 100) ** 0.5, rel=0.05)
+    assert float(spread[1].detach().std()) == pytest.approx((2 / 4) ** 0.5, rel=0.2)

@@ -448,3 +448,126 @@ def test_a_pattern_of_another_size_is_refused():
 def test_a_network_without_recurrent_edges_is_told_of(caplog):
     PlasticNet(10, 12, 3, initial_sparsity=1.0)
     assert "leaves no recurrent edge" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        {"interval": 0},
+        {"stretch": 0.5},
+        {"until": -0.5},
+        {"homeostasis": float("nan")},
+        {"target_rate": 0.0},
+        {"homeostasis_every": 0},
+    ],
+)
+def test_a_plan_out_of_range_is_refused(plan):
+    with pytest.raises(Refused, match=f"Rewiring: {next(iter(plan))}="):
+        Rewiring(**plan)
+
+
+def test_the_rule_is_told_how_far_the_training_is(monkeypatch):
+    told = []
+    real = RigL.update
+
+    def spy(self, *args, progress=0.0, **more):
+        told.append(progress)
+        return real(self, *args, progress=progress, **more)
+
+    monkeypatch.setattr(RigL, "update", spy)
+    live = step(RigL(), interval=5).start(network(), 20)
+    for batch in batches(20):
+        live(batch)
+    assert told == [0.25, 0.25, 0.5, 0.5, 0.75, 0.75]  # two layers
+
+
+def test_layers_draw_apart_and_seeds_too():
+    def drawn(seed):
+        torch.manual_seed(0)
+        same = nn.Sequential(SparseLinear(12, 12, 0.4), nn.ReLU(), SparseLinear(12, 12, 0.4))
+        live = replace(step(SET(zeta=0.5)), seed=seed).start(same, 100)
+        for batch in batches(2, size=16):
+            live(batch)
+        return [part.topology.codes.tobytes() for part in same[::2]]
+
+    first, again, other = drawn(0), drawn(0), drawn(1)
+    assert first == again
+    assert first[0] != first[1]
+    assert first != other
+
+
+def test_the_judged_average_obeys_dale_s_law():
+    def make(recipe, seed):
+        run = DIGITS.make(recipe, seed)
+        return run.edit_step(options={"lr": 0.01}, schedule=lambda progress: 1.0)
+
+    constant = replace(small(homeostasis=0.0), make=make)
+    (training,) = [e.training for e in events(constant, "ema-weights") if isinstance(e, Started)]
+    core = training.step.evaluated().core
+    signs = core.dale[core.topology.sources]
+    assert (core.weight.detach().numpy() * signs >= 0).all()
+
+
+def test_a_stretched_interval_and_the_engines_are_resumed():
+    workload = small(stretch=1.5, until=1.0, engine="auto")
+    for event in train(workload):
+        if isinstance(event, Started):
+            training = event.training
+        if isinstance(event, Stepped) and event.step == 30:
+            break
+    state = training.state()
+    (again,) = [e.training for e in events(workload, resume=state) if isinstance(e, Started)]
+    assert again.step.updates == 4
+    assert again.step.interval == pytest.approx(10 * 1.5**4)
+    assert again.step.layers["core"].engines
+
+
+def test_idle_work_does_not_put_off_what_is_due():
+    live = step(SET(), interval=4, stretch=2.0).start(network(), 100)
+    for _ in range(50):
+        live.rewire()
+    assert (live.due, live.interval) == (4, 4.0)
+
+
+@pytest.mark.parametrize("labels", [torch.zeros(16, 1), torch.zeros(16, 3), torch.zeros(16)])
+def test_evolve_refuses_labels_that_are_no_class_numbers(labels):
+    net = PlasticNet(10, 12, 3, initial_sparsity=0.5)
+    x = batches(1)[0][0]
+    for train_on, judge_on in (([(x, labels)], batches(1)), (batches(1), [(x, labels)])):
+        with pytest.raises(Refused, match="labels must be class numbers"):
+            evolve(net, train_on, judge_on, epochs=1)
+
+
+def test_a_layer_that_does_not_learn_keeps_its_edges():
+    model = network()
+    model[0].weight.requires_grad_(False)
+    codes = model[0].topology.codes
+    live = step(SET()).start(model, 100)
+    for batch in batches(4):
+        live(batch)
+    assert np.array_equal(model[0].topology.codes, codes)
+    assert live.updates == 2
+
+
+@pytest.mark.parametrize("options", [{"initial": "rnig"}, {"std": 0.0}])
+def test_a_network_that_cannot_be_is_refused(options):
+    with pytest.raises(Refused):
+        PlasticNet(10, 12, 3, **options)
+
+
+def test_a_grid_start_grows_by_distances_on_the_grid():
+    from potentiate.models.plastic.workloads import rule_of
+    from potentiate.topology import Grid
+
+    assert rule_of(small(initial="grid").recipe).metric == Grid(5, 8)
+    assert rule_of(small().recipe).metric is None
+    near = initial_topology(400, 0.98, "grid", seed=0)
+    apart = Grid(20, 20).distance(near.targets, near.sources)
+    assert float(np.median(apart)) < 3
+    around = PlasticNet(30, 12, 3, initial_sparsity=0.5)
+    with pytest.raises(Refused, match="a metric of 10 neurons does not fit"):
+        step(Coactivation(metric=Grid(2, 5))).start(around, 10)
+
+
+def test_the_target_rate_of_a_recipe_is_that_of_its_step():
+    assert small(target_rate=0.7).build(0).step.rewiring.target_rate == 0.7

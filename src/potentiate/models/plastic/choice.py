@@ -39,7 +39,9 @@ def choose(edges: Edges, samples: int, iterations: int, dtype: torch.dtype) -> s
     if samples == 0 or len(edges.sources) == 0:
         return "rows"
     known, size = _read(), describe(edges, samples, iterations)
-    entry = known.setdefault(_machine(), {}).get(f"{size}, {str(dtype).removeprefix('torch.')}")
+    if not isinstance(known.get(_machine()), dict):
+        known[_machine()] = {}
+    entry = known[_machine()].get(f"{size}, {str(dtype).removeprefix('torch.')}")
     if isinstance(entry, dict) and entry.get("engine") in ENGINES:
         return str(cast("dict[str, Any]", entry)["engine"])
     times = timed(edges, samples, iterations, dtype)
@@ -74,7 +76,8 @@ def timed(edges: Edges, samples: int, iterations: int, dtype: torch.dtype) -> di
     weight = torch.randn(len(edges.sources), generator=random, dtype=dtype)
     weight *= (targets / max(1, len(edges.sources))) ** 0.5
     small = targets * sources * weight.element_size() <= MATRIX
-    names = [name for name in ENGINES if name != "dense" or small]
+    present = torch.backends.mkl.is_available()  # torch for some processors comes without
+    names = [n for n in ENGINES if (n != "dense" or small) and (n != "mkl" or present)]
     seconds: dict[str, list[float]] = {name: [] for name in names}
     begun = perf_counter()
     for turn in range(ROUNDS + 1):  # the first compiles

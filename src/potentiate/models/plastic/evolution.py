@@ -92,6 +92,8 @@ def evolve(
             f"epochs={epochs} and plasticity_interval={plasticity_interval} must be at least 1"
         )
     begun, total = perf_counter(), epochs * _length(train_loader)
+    if hasattr(test_loader, "__len__"):
+        _length(test_loader, "test_loader")  # refused before anything is trained
     step = StructuralStep(
         partial(F.cross_entropy, label_smoothing=0.1),
         torch.optim.AdamW,
@@ -105,12 +107,21 @@ def evolve(
     for epoch in range(epochs):
         model.train()
         for inputs, labels in train_loader:
+            if not step.done:
+                _check(labels)
             step((inputs.to(device), labels.to(device)))
             step.notes.take()
         found.append(_accuracy(model, test_loader, device))
         if progress is not None:
             progress(epoch + 1, found[-1])
     return _summary(step, found, perf_counter() - begun)
+
+
+def _check(labels: Tensor) -> None:
+    if labels.dim() != 1 or labels.is_floating_point():
+        raise Refused(
+            f"labels must be class numbers [n], got {labels.dtype} {[*labels.shape]}; take argmax or squeeze"
+        )
 
 
 def _rule(rule: StructuralRule | str) -> StructuralRule:
@@ -121,15 +132,15 @@ def _rule(rule: StructuralRule | str) -> StructuralRule:
     return STRUCTURAL[rule]()
 
 
-def _length(loader: Any) -> int:
+def _length(loader: Any, name: str = "train_loader") -> int:
     try:
         count = len(loader)
     except TypeError as error:
         raise Refused(
-            "train_loader has no length, so there is no schedule; give a DataLoader or a list"
+            f"{name} has no length, so there is no schedule; give a DataLoader or a list"
         ) from error
     if count == 0:
-        raise Refused("train_loader is empty; give at least one batch")
+        raise Refused(f"{name} is empty; give at least one batch")
     return count
 
 
@@ -138,6 +149,7 @@ def _accuracy(model: nn.Module, loader: Batches, device: torch.device) -> float:
     right = count = 0
     with torch.no_grad():
         for inputs, labels in loader:
+            _check(labels)
             named = model(inputs.to(device)).argmax(1)
             right, count = right + int((named == labels.to(device)).sum()), count + len(labels)
     if count == 0:

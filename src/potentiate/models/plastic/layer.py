@@ -7,6 +7,7 @@ buffers, so `state_dict` is complete, and it may be loaded into a layer that has
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -91,15 +92,14 @@ class SparseLayer(nn.Module):
     def rewire(self, change: Change) -> None:
         """Take over the edges and weights of a change; an optimizer follows by `follow_optimizer`."""
         self._wire(change.topology)
-        self.weight.grad = None
-        self.weight.data = torch.from_numpy(change.weight).to(self.weight)
+        self._reweigh(torch.from_numpy(change.weight).to(self.weight))
 
     @torch.no_grad()
     def average(self, change: Change) -> None:
         """Follow a change that another layer made, of which this one holds the averaged weights."""
         grown = torch.from_numpy(change.weight[change.moved < 0]).to(self.weight)
         self._wire(change.topology)
-        self.weight.data = follow(self.weight.data, change.moved, grown)
+        self._reweigh(follow(self.weight.data, change.moved, grown))
 
     @torch.no_grad()
     def obey(self) -> None:
@@ -171,10 +171,11 @@ class SparseLayer(nn.Module):
             self._before, self._after = before.detach(), after.detach()
             self._error = torch.zeros_like(self._after)
             if after.requires_grad:
-                after.register_hook(self._keep_error)
+                after.register_hook(partial(self._keep_error, self._after))
 
-    def _keep_error(self, grad: Tensor) -> None:
-        self._error = grad.detach()
+    def _keep_error(self, after: Tensor, grad: Tensor) -> None:
+        if after is self._after:  # of a layer that is passed twice the last pass counts
+            self._error = grad.detach()
 
     def _engine(self, samples: int) -> str:
         """The engine asked for, or the fastest for so many samples; timed once."""
@@ -193,6 +194,23 @@ class SparseLayer(nn.Module):
         self.engines[f"{samples} x {threads}"] = found
         return found
 
+    def _sound(self, ends: Tensor, sources: Tensor, weight: Tensor) -> Topology | None:
+        """The topology of a state, in memory of its own; None if it is none of this layer's shape."""
+        rows, others = ends.cpu().numpy().copy(), sources.cpu().numpy().copy()
+        fits = rows.shape == (self.shape[0] + 1,) and others.shape == weight.shape
+        if not fits or rows[0] != 0 or rows[-1] != len(others) or (np.diff(rows) < 0).any():
+            return None
+        if len(others) and not 0 <= others.min() <= others.max() < self.shape[1]:
+            return None
+        return Topology(rows, others, self.shape, self.recurrent)
+
+    def _reweigh(self, weight: Tensor) -> None:
+        """Take other weights, as many as there are edges now."""
+        self.weight.grad = None
+        # Of another type for a moment: a graph that is still held then forgets the size of the old ones.
+        self.weight.data = self.weight.data.new_empty(0, dtype=torch.half)
+        self.weight.data = weight
+
     def _wire(self, topology: Topology) -> None:
         if not len(self.weight) <= 1.25 * topology.edges <= 1.5 * len(self.weight):
             self.engines.clear()  # what was fastest for so many edges need not be so now
@@ -202,13 +220,22 @@ class SparseLayer(nn.Module):
     def _load_from_state_dict(
         self, state_dict: Mapping[str, Any], prefix: str, *rest: Any, **more: Any
     ) -> None:
-        """Take over the wiring of the state, whatever its size, before its weights."""
-        ends, sources = (state_dict.get(prefix + name) for name in WIRING[:2])
-        if ends is not None and sources is not None and ends.shape == self.ends.shape:
-            wiring = Topology(ends.cpu().numpy(), sources.cpu().numpy(), self.shape, self.recurrent)
+        """Take over the wiring of the state, whatever its size, before its weights; if it is sound."""
+        names = (*WIRING[:2], "weight")
+        ends, sources, weight = (state_dict.get(prefix + name) for name in names)
+        if ends is not None and sources is not None and weight is not None:
+            wiring = self._sound(ends, sources, weight)
+            if wiring is None:
+                kind, (targets, others) = type(self).__name__, self.shape
+                errors: list[str] = rest[-1]
+                errors.append(
+                    f"size mismatch for {prefix}sources: the edges of the state are none of a {kind} of "
+                    f"{others} sources and {targets} targets"
+                )
+                return
             self._wire(wiring)
             if len(sources) != len(self.weight):
-                self.weight.data = self.weight.data.new_zeros(len(sources))
+                self._reweigh(self.weight.data.new_zeros(len(sources)))
         load = cast("Any", super())._load_from_state_dict
         load(state_dict, prefix, *rest, **more)
 

@@ -116,6 +116,10 @@ class SparseRecurrent(SparseLayer):
             topology = erdos_renyi(shape, density, np.random.default_rng(seed), recurrent=True)
         elif topology.shape != shape:
             raise Refused(f"a topology of {shape} is needed, got one of {topology.shape}")
+        if inhibitory is not None and not 0 <= inhibitory < 1:
+            raise Refused(
+                f"inhibitory={inhibitory} is refused: without excitation nothing is active"
+            )
         if iterations < 1:
             raise Refused(f"iterations={iterations} is refused: it must be at least 1")
         super().__init__(

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from potentiate.errors import Refused
+from potentiate.errors import Refused, unknown
 from potentiate.models.plastic.layers import SparseRecurrent
 from potentiate.models.plastic.workloads import Initial
 from potentiate.topology import (
@@ -56,6 +56,8 @@ def initial_topology(neurons: int, sparsity: float, kind: Initial, seed: int) ->
     fan_in = round(density * others)
     if kind == "fan-in":
         return constant_fan_in((neurons, neurons), fan_in, rng, recurrent=True)
+    if kind not in ("ring", "grid"):
+        raise unknown("initial topology", kind, ("random", "fan-in", "ring", "grid", "progressive"))
     metric = Ring(neurons) if kind == "ring" else Grid(*sides(neurons))
     fan_in = min(others, -(-wanted // max(1, neurons)))
     found = small_world(metric, fan_in, REWIRED, rng)
@@ -107,6 +109,8 @@ class PlasticNet(nn.Module):
         for name, value in sizes.items():
             if value < 1:
                 raise Refused(f"{name}={value} is refused: it must be at least 1")
+        if not 0 < std < float("inf"):
+            raise Refused(f"std={std} is refused: patterns are divided by it; give more than 0")
         super().__init__()
         topology = initial_topology(num_neurons, initial_sparsity, initial, seed)
         self.core = SparseRecurrent(

@@ -134,7 +134,8 @@ def _lengths(topology: Topology, metric: Any) -> Mapping[str, Any] | None:
 
 def _span(value: Any) -> list[float] | None:
     """The least and largest share that a rule declares to replace, where it declares both."""
-    return [float(end) for end in value] if isinstance(value, tuple | list) else None
+    ends: Any = value
+    return [float(end) for end in ends] if isinstance(value, tuple | list) else None
 
 
 def _number(value: Any) -> float | None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 from time import perf_counter
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from potentiate.errors import Refused
+from potentiate.errors import NonFinite, Refused
 from potentiate.models.plastic.layer import SparseLayer, sparse_layers
 from potentiate.models.plastic.layers import SparseRecurrent
 from potentiate.models.plastic.notes import Notes
@@ -33,7 +34,7 @@ class Rewiring:
         rule: By which edges go and come.
         interval: Steps between two updates.
         stretch: The interval grows by this factor at each update, for a topology that settles.
-        until: Share of the training after which edges stay.
+        until: Share of the training after which edges stay; above 1 they never do.
         homeostasis: How strongly a neuron's incoming weights follow what its firing rate lacks; 0: not.
         target_rate: The mean activity that homeostasis drives every neuron towards.
         homeostasis_every: Steps between two scalings.
@@ -48,6 +49,21 @@ class Rewiring:
     target_rate: float = 0.5
     homeostasis_every: int = 20
     in_place: bool = True
+
+    def __post_init__(self) -> None:
+        rules = {
+            "interval": self.interval >= 1,
+            "stretch": 1 <= self.stretch < inf,
+            "until": self.until >= 0,
+            "homeostasis": 0 <= self.homeostasis < inf,
+            "target_rate": 0 < self.target_rate < inf,
+            "homeostasis_every": self.homeostasis_every >= 1,
+        }
+        for name, holds in rules.items():
+            if not holds:
+                raise Refused(
+                    f"Rewiring: {name}={getattr(self, name)} is out of range; see its description"
+                )
 
 
 RATE_DECAY = 0.99
@@ -93,9 +109,10 @@ class LiveStructuralStep(LiveGradientStep):
         self, spec: StructuralStep, model: nn.Module, total_steps: int, position: int
     ) -> None:
         super().__init__(spec, model, total_steps, position)
-        self.layers = sparse_layers(model)
+        found = sparse_layers(model)
+        self.layers = {k: part for k, part in found.items() if part.weight.requires_grad}
         if not self.layers:
-            raise Refused("the model has no sparse layer, so nothing can be rewired")
+            raise Refused("the model has no sparse layer that learns, so nothing can be rewired")
         plan = spec.rewiring
         self.updates, self.interval, self.due = 0, float(plan.interval), plan.interval
         self.states: dict[str, Any] = {}
@@ -125,10 +142,16 @@ class LiveStructuralStep(LiveGradientStep):
         looks = self.observes
         for layer in self.layers.values():
             layer.watched = rewires or looks or bool(plan.homeostasis)
-        loss = super().__call__(batch)
+        try:
+            loss = super().__call__(batch)
+        except NonFinite:
+            self._forget()
+            raise
         with torch.no_grad():
-            for layer in self.layers.values():
+            for name, layer in self.layers.items():
                 layer.obey()
+                if self.averaged is not None:
+                    cast("SparseLayer", self.averaged.get_submodule(name)).obey()
             if plan.homeostasis:
                 self._scale(step)
             if looks:
@@ -136,9 +159,14 @@ class LiveStructuralStep(LiveGradientStep):
             self.notes.batch(perf_counter() - begun)
             if rewires:
                 self.rewire()
+                self.interval *= plan.stretch
+                self.due = self.done + max(1, round(self.interval))
+        self._forget()
+        return loss
+
+    def _forget(self) -> None:
         for layer in self.layers.values():
             layer.forget()
-        return loss
 
     def rewire(self) -> None:
         """Change the edges of every sparse layer once, by what the rule knows now.
@@ -149,8 +177,6 @@ class LiveStructuralStep(LiveGradientStep):
         for name, layer in self.layers.items():
             self._rewire(name, layer)
         self.updates += 1
-        self.interval *= self.spec.rewiring.stretch
-        self.due = self.done + max(1, round(self.interval))
 
     def _rewire(self, name: str, layer: SparseLayer) -> None:
         begun, before = perf_counter(), layer.topology

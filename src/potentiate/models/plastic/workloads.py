@@ -60,7 +60,7 @@ class Recipe:
     neurons: Natural = 400
     iterations: Natural = 5
     sparsity: Share = 0.9
-    inhibitory: Share = 0.2
+    inhibitory: Annotated[float, Field(ge=0, lt=1)] = 0.2
     initial: Initial = "random"
     rule: Rules = "coactivation"
     plasticity_interval: Natural = 100

@@ -243,6 +243,10 @@ class Coactivation(StructuralRule):
         return pool.take(lowest(-seen, count, rng))
 
     def _metric(self, topology: Topology) -> Metric | None:
+        if self.metric is not None and self.metric.neurons < max(topology.shape):
+            raise Refused(
+                f"a metric of {self.metric.neurons} neurons does not fit {topology.shape}; give one of as many"
+            )
         return self.metric or (Ring(topology.shape[0]) if topology.recurrent else None)
 
     def _control(self, state: Evidence, marked: int, edges: int, able: int) -> None:

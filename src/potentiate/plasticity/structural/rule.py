@@ -188,6 +188,12 @@ def follow_optimizer(optimizer: Any, parameter: Any, moved: Ints) -> None:
     """
     state = optimizer.state.get(parameter, {})
     arrays = {name: value for name, value in state.items() if getattr(value, "ndim", 0)}
+    sizes = {len(value) for value in arrays.values()}
+    if len(sizes) > 1:
+        raise Refused(
+            f"the optimizer keeps {sorted(sizes)} numbers for one parameter, so they do not belong to edges; "
+            "take one such as AdamW or SGD"
+        )
     for name, value in arrays.items():
         if len(value) <= moved.max(initial=-1):
             raise Refused(
