@@ -90,12 +90,12 @@ def brains() -> str:
 
 def plastics() -> str:
     """What the page of the plastic network claims, and what was measured here."""
-    rows = ["| what | the page says | measured | bar |", "|---|---|---|---|"]
+    rows = ["| what | measured | bar |", "|---|---|---|"]
     for name in ("plastic-accuracy-mnist", "plastic-memory"):
         for path in sorted(ROOT.glob(f"benchmarks/records/{name}-*.json")):
             record = json.loads(path.read_text())
             rows += [
-                f"| {line['what']} | {line.get('page', '-')} | {line['measured']} | {line['bar']} |"
+                f"| {line['what']} | {line['measured']} | {line['bar']} |"
                 for line in record.get("summary", [])
             ]
     parts = ["\n".join(rows)]
@@ -109,7 +109,7 @@ def plastics() -> str:
                 listed = "\n".join(f"| {line} |" for line in lines)
                 parts.append(
                     f"{table.caption}, in the study "
-                    f"[plastic-mnist](../../studies/plastic-mnist/report.md) of one epoch:\n\n{listed}"
+                    f"[plastic-mnist](../../studies/plastic-mnist/report.md):\n\n{listed}"
                 )
     return "\n\n".join(parts)
 
