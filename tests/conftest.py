@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
+import signal
 from collections.abc import Callable
 
 import numpy as np
@@ -16,6 +17,11 @@ from potentiate.data import data_folder, dataset, folder_of
 settings.register_profile("reproducible", derandomize=True, deadline=None, database=None)
 settings.load_profile("reproducible")
 torch.set_num_threads(1)
+
+
+# A shell that starts this in the background lets it ignore the signal that half of the tests send.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
