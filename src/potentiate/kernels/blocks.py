@@ -16,8 +16,12 @@ def over_blocks(work: Callable[[int, int], object], total: int, grain: int) -> N
     The calling thread does the first part. `work` must let go of the interpreter (a kernel compiled
     with nogil). Edges lie on multiples of `grain`, and a part is never smaller than it.
     """
+    threads = torch.get_num_threads()
+    if threads == 1 or total <= grain:
+        work(0, total)
+        return
     grains = -(-total // grain)
-    parts = max(1, min(torch.get_num_threads(), grains))
+    parts = min(threads, grains)
     edges = [min(total, grains * part // parts * grain) for part in range(parts + 1)]
     others = [_pool().submit(work, *edges[part : part + 2]) for part in range(1, parts)]
     work(edges[0], edges[1])

@@ -25,7 +25,8 @@ from torch.nn import functional as F
 
 from potentiate.errors import Refused, unknown
 from potentiate.kernels.sparse_matrix import CompressedRows, Dense
-from potentiate.kernels.sparse_rows import Rows, turn_over
+from potentiate.kernels.sparse_rows import Rows
+from potentiate.kernels.transpose import units_first
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +48,11 @@ class Edges:
     def __iter__(self) -> Iterator[Tensor]:
         """The four parts, in order."""
         return iter((self.ends, self.sources, self.back_ends, self.targets))
+
+    @cached_property
+    def shape(self) -> tuple[int, int]:
+        """Targets and sources."""
+        return len(self.ends) - 1, len(self.back_ends) - 1
 
     @cached_property
     def arrays(self) -> tuple[NDArray[Any], ...]:
@@ -74,9 +80,9 @@ def sparse_linear(x: Tensor, weight: Tensor, edges: Edges, engine: str = "rows")
     check(x, weight, edges, engine)
     if engine == "reference":
         return sparse_linear_reference(x, weight, edges)
-    rows = x.reshape(x.shape[:-1].numel(), x.shape[-1])
+    rows = x if x.ndim == 2 else x.reshape(x.shape[:-1].numel(), x.shape[-1])
     out: Tensor = _Product.apply(rows, weight, edges, engine)
-    return out.reshape(*x.shape[:-1], len(edges.ends) - 1)
+    return out if x.ndim == 2 else out.reshape(*x.shape[:-1], edges.shape[0])
 
 
 def sparse_linear_reference(x: Tensor, weight: Tensor, edges: Edges) -> Tensor:
@@ -86,26 +92,26 @@ def sparse_linear_reference(x: Tensor, weight: Tensor, edges: Edges) -> Tensor:
 
 def as_matrix(weight: Tensor, edges: Edges) -> Tensor:
     """Return the weights as a matrix [targets, sources]; for looking at small maps."""
-    shape = len(edges.ends) - 1, len(edges.back_ends) - 1
+    shape = edges.shape
     rows = torch.arange(shape[0], device=edges.ends.device).repeat_interleave(edges.ends.diff())
     return weight.new_zeros(shape).index_put((rows, edges.sources.long()), weight)
 
 
 def check(x: Tensor, weight: Tensor, edges: Edges, engine: str) -> None:
     """Refuse what does not fit, see `sparse_linear`."""
-    if x.shape[-1:] != (len(edges.back_ends) - 1,) or weight.shape != edges.sources.shape:
+    if x.shape[-1:] != edges.shape[1:] or weight.shape != edges.sources.shape:
         raise Refused(
-            f"x {[*x.shape]} and weight {[*weight.shape]} do not fit {len(edges.back_ends) - 1} sources "
+            f"x {[*x.shape]} and weight {[*weight.shape]} do not fit {edges.shape[1]} sources "
             f"and {len(edges.sources)} edges"
         )
     if x.dtype != weight.dtype or x.dtype not in (torch.float32, torch.float64):
         raise Refused(f"x, weight must both be float32 or float64, got {x.dtype}, {weight.dtype}")
-    places = [str(part.device) for part in (x, weight, edges.sources)]
-    if len({*places}) > 1:
-        raise Refused(f"x, weight and edges must be on one device, got {', '.join(places)}")
+    if not x.device == weight.device == edges.sources.device:
+        places = ", ".join(str(part.device) for part in (x, weight, edges.sources))
+        raise Refused(f"x, weight and edges must be on one device, got {places}")
     if engine == "mkl" and not torch.backends.mkl.is_available():
         raise Refused("engine 'mkl' needs a torch that was built with MKL; take 'rows'")
-    if engine not in {*ENGINES, "triton", "reference"}:
+    if engine not in ENGINES and engine not in ("triton", "reference"):
         raise unknown("engine", engine, {*ENGINES, "triton", "reference"})
 
 
@@ -127,32 +133,21 @@ class _Product(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, rows: Tensor, weight: Tensor, edges: Edges, engine: str) -> Tensor:
-        x = units_first(rows)
+        x = units_first(rows)[:, None]
         ctx.save_for_backward(x, weight)
         ctx.run = run = engine_for(engine, weight.device)(edges, weight)
-        out = x.new_empty(len(edges.ends) - 1, 1, x.shape[1])
-        run.ahead(x[:, None], out)
+        out = x.new_empty(edges.shape[0], 1, len(rows))
+        run.ahead(x, out)
         return out[:, 0].t()
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
-        g_rows, g_weight = None, torch.empty_like(weight)
-        above = units_first(grad)[:, None]
-        if ctx.needs_input_grad[0]:
-            g_x = torch.empty_like(x)
-            ctx.run.turn(g_weight)  # room for the weights by source, until it gets its own values
-            ctx.run.back(above, g_x[:, None])
-            g_rows = g_x.t()
-        ctx.run.products(x[:, None], above, g_weight)
-        return g_rows, g_weight, None, None
-
-
-def units_first(rows: Tensor) -> Tensor:
-    """Return rows [samples, units] as [units, samples], contiguous."""
-    if rows.device.type != "cpu" or rows.t().is_contiguous():
-        return rows.t().contiguous()
-    out = rows.new_empty(rows.shape[1], rows.shape[0])
-    turn_over(rows.contiguous().numpy(), out.numpy())
-    return out
+        above, g_weight = units_first(grad)[:, None], torch.empty_like(weight)
+        if not ctx.needs_input_grad[0]:
+            ctx.run.products(x, above, g_weight)
+            return None, g_weight, None, None
+        g_x = torch.empty_like(x)
+        ctx.run.back_and_products(x, above, g_x, g_weight)
+        return g_x[:, 0].t(), g_weight, None, None

@@ -1,7 +1,4 @@
-"""The same products through matrix libraries: BLAS on a matrix with zeros, or MKL on compressed rows.
-
-Both take and give what `potentiate.kernels.sparse_rows.Rows` does.
-"""
+"""The same products through matrix libraries: BLAS on a matrix with zeros, or MKL on compressed rows."""
 
 from __future__ import annotations
 
@@ -12,8 +9,11 @@ import torch
 from numba import njit
 from torch import Tensor
 
+from potentiate.kernels.sparse_engine import Engine
+from potentiate.kernels.sparse_loops import turn
 
-class Dense:
+
+class Dense(Engine):
     """The weight as a matrix, made once a call; for topologies that are hardly sparse.
 
     Memory: twice targets * sources numbers while it works.
@@ -27,11 +27,11 @@ class Dense:
         _put(*arrays, self.matrix.numpy())
 
     def ahead(self, x: Tensor, out: Tensor) -> None:
-        """As `Rows.ahead`."""
+        """As `Engine.ahead`."""
         torch.mm(self.matrix, x[:, 0], out=out[:, 0])
 
     def iterate(self, trace: Tensor) -> None:
-        """As `Rows.iterate`."""
+        """As `Engine.iterate`."""
         for k in range(trace.shape[1] - 1):
             torch.mm(self.matrix, trace[:, k], out=trace[:, k + 1])
             trace[:, k + 1].relu_()
@@ -40,24 +40,24 @@ class Dense:
         """The matrix serves both ways."""
 
     def back(self, grad: Tensor, out: Tensor) -> None:
-        """As `Rows.back`."""
+        """As `Engine.back`."""
         torch.mm(self.matrix.t(), grad[:, 0], out=out[:, 0])
 
     def retrace(self, grad: Tensor, trace: Tensor, errors: Tensor) -> None:
-        """As `Rows.retrace`."""
+        """As `Engine.retrace`."""
         torch.mul(grad, trace[:, -1] > 0, out=errors[:, -1])
         for k in range(errors.shape[1] - 1, 0, -1):
             torch.mm(self.matrix.t(), errors[:, k], out=errors[:, k - 1])
             errors[:, k - 1].mul_(trace[:, k] > 0)
 
     def products(self, x: Tensor, grad: Tensor, out: Tensor) -> None:
-        """As `Rows.products`, by way of all pairs."""
+        """As `Engine.products`, by way of all pairs."""
         found = grad.flatten(1) @ _upto(x, grad).t()
         arrays = (self.ends.numpy(), self.sources.numpy(), found.numpy())
         _pick(*arrays, out.numpy())
 
 
-class CompressedRows:
+class CompressedRows(Engine):
     """Torch's compressed rows, which are MKL's; the weight gradient is `sampled_addmm`.
 
     Memory: two copies of the values, one by target and one by source, while it works.
@@ -70,35 +70,33 @@ class CompressedRows:
         self.columns = self.rows
 
     def ahead(self, x: Tensor, out: Tensor) -> None:
-        """As `Rows.ahead`."""
+        """As `Engine.ahead`."""
         out[:, 0] = self.rows @ x[:, 0].contiguous()
 
     def iterate(self, trace: Tensor) -> None:
-        """As `Rows.iterate`."""
+        """As `Engine.iterate`."""
         for k in range(trace.shape[1] - 1):
             trace[:, k + 1] = (self.rows @ trace[:, k].contiguous()).relu_()
 
     def turn(self, room: Tensor) -> None:
         """Write the weights by source into `room`."""
-        from potentiate.kernels.sparse_rows import _turn
-
         edges = self.edges
-        _turn(edges.sources.numpy(), edges.back_ends.numpy(), self.weight.numpy(), room.numpy())
+        turn(edges.sources.numpy(), edges.back_ends.numpy(), self.weight.numpy(), room.numpy())
         self.columns = _compressed(edges.back_ends, edges.targets, room.clone(), self.shape[::-1])
 
     def back(self, grad: Tensor, out: Tensor) -> None:
-        """As `Rows.back`."""
+        """As `Engine.back`."""
         out[:, 0] = self.columns @ grad[:, 0].contiguous()
 
     def retrace(self, grad: Tensor, trace: Tensor, errors: Tensor) -> None:
-        """As `Rows.retrace`."""
+        """As `Engine.retrace`."""
         torch.mul(grad, trace[:, -1] > 0, out=errors[:, -1])
         for k in range(errors.shape[1] - 1, 0, -1):
             errors[:, k - 1] = self.columns @ errors[:, k].contiguous()
             errors[:, k - 1].mul_(trace[:, k] > 0)
 
     def products(self, x: Tensor, grad: Tensor, out: Tensor) -> None:
-        """As `Rows.products`."""
+        """As `Engine.products`."""
         pattern: Any = self.rows
         found = torch.sparse.sampled_addmm(pattern, grad.flatten(1), _upto(x, grad).t(), beta=0.0)
         out.copy_(found.values())

@@ -90,10 +90,15 @@ class _Recur(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         (trace, weight), run = ctx.saved_tensors, ctx.run
         g_h, g_weight = None, torch.empty_like(weight)
-        run.turn(g_weight)
+        if trace.shape[1] > 2:
+            run.turn(g_weight)
         errors = _errors(run, trace, grad)
         if ctx.needs_input_grad[0]:
             g_h = torch.empty_like(grad, memory_format=torch.contiguous_format)
+        if g_h is not None and trace.shape[1] == 2:
+            run.back_and_products(trace, errors, g_h[:, None], g_weight)
+            return g_h, g_weight, None, None, None
+        if g_h is not None:
             run.back(errors, g_h[:, None])
         run.products(trace, errors, g_weight)
         return g_h, g_weight, None, None, None

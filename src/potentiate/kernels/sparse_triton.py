@@ -14,14 +14,16 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from potentiate.kernels.sparse_engine import Engine
+
 TILE, WIDEST, DEEPEST = 1024, 128, 128
 """Products that a program holds, and how many samples and edges they may span."""
 PARTS = 1024
 """Programs that share the edges of one row, at most."""
 
 
-class Triton:
-    """The engine; arrays [units, slots, samples] of any strides, as `Rows` has them.
+class Triton(Engine):
+    """The engine; arrays [units, slots, samples] of any strides.
 
     Memory: nothing beyond the edges, but `turn` sorts, which takes about 24 bytes an edge while it works.
     """
@@ -33,12 +35,12 @@ class Triton:
         self.weight = self.turned = weight.detach().contiguous()
 
     def ahead(self, x: Tensor, out: Tensor) -> None:
-        """As `Rows.ahead`."""
+        """As `Engine.ahead`."""
         wiring = self.ends, self.sources, self.weight
         _sum(*wiring, x[:, 0], out[:, 0], out[:, 0])
 
     def iterate(self, trace: Tensor) -> None:
-        """As `Rows.iterate`."""
+        """As `Engine.iterate`."""
         wiring = self.ends, self.sources, self.weight
         for k in range(trace.shape[1] - 1):
             after = trace[:, k + 1]
@@ -50,19 +52,19 @@ class Triton:
         self.turned = torch.index_select(self.weight, 0, by_source, out=room)
 
     def back(self, grad: Tensor, out: Tensor) -> None:
-        """As `Rows.back`."""
+        """As `Engine.back`."""
         wiring = self.back_ends, self.targets, self.turned
         _sum(*wiring, grad[:, 0], out[:, 0], out[:, 0])
 
     def retrace(self, grad: Tensor, trace: Tensor, errors: Tensor) -> None:
-        """As `Rows.retrace`."""
+        """As `Engine.retrace`."""
         torch.mul(grad, trace[:, -1] > 0, out=errors[:, -1])
         wiring = self.back_ends, self.targets, self.turned
         for k in range(errors.shape[1] - 1, 0, -1):
             _sum(*wiring, errors[:, k], errors[:, k - 1], trace[:, k], cut=True)
 
     def products(self, x: Tensor, grad: Tensor, out: Tensor) -> None:
-        """As `Rows.products`."""
+        """As `Engine.products`."""
         if not len(out):
             return
         x, grad, targets = x.flatten(1), grad.flatten(1), len(grad)

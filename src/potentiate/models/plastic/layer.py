@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from potentiate.errors import Refused
-from potentiate.kernels import sparse_rows
+from potentiate.kernels import sparse_loops
 from potentiate.kernels.sparse_linear import Edges, as_matrix
 from potentiate.models.plastic.choice import choose
 from potentiate.plasticity.structural import Change, Scores, follow
@@ -25,7 +25,7 @@ from potentiate.topology import Topology
 Signs = NDArray[np.int8]
 
 WIRING = ("ends", "sources", "back_ends", "targets")
-_rows = cast("Any", sparse_rows)
+_loops = cast("Any", sparse_loops)
 
 
 class SparseLayer(nn.Module):
@@ -107,7 +107,7 @@ class SparseLayer(nn.Module):
         if self.signs is None:
             return
         if self.weight.device.type == "cpu":
-            _rows.keep_signs(self.weight.numpy(), self.sources.numpy(), self.signs.numpy())
+            _loops.keep_signs(self.weight.numpy(), self.sources.numpy(), self.signs.numpy())
         else:
             self.weight.mul_(self.weight * self.signs[self.sources.long()] > 0)
 
@@ -115,7 +115,7 @@ class SparseLayer(nn.Module):
     def scale(self, factors: Tensor) -> None:
         """Multiply the weights into each target by its factor, [targets]."""
         if self.weight.device.type == "cpu":
-            _rows.scale_targets(self.weight.numpy(), self.ends.numpy(), factors.numpy())
+            _loops.scale_targets(self.weight.numpy(), self.ends.numpy(), factors.numpy())
         else:
             fan_in = self.ends.diff()
             self.weight.mul_(factors.to(self.weight).repeat_interleave(fan_in))
