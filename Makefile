@@ -20,7 +20,7 @@ demo: $(VENV)/.installed
 	$(BIN)/potentiate study cnn/digits --full --profile quick
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n logical --maxprocesses=8
 
 check: $(VENV)/.dev $(VENV)/.test
 	$(BIN)/ruff format --check $(TIDY_PATHS)

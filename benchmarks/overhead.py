@@ -34,9 +34,9 @@ from torch import nn
 
 from potentiate.data.batches import epoch_order
 from potentiate.engine import train
+from potentiate.finite import GradientCheck
 from potentiate.models.cnn import cnn
 from potentiate.models.supervised import Parts, supervised
-from potentiate.steps import GradientCheck
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 KEPT = 2**30  # bytes

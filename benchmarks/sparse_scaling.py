@@ -1,7 +1,8 @@
 """How time and memory of sparse recurrent layers grow with their edges, and what a change of the edges costs.
 
-- steps: one iteration forward, both gradients and AdamW, 10 edges a neuron, batch 64, four sizes in turns;
-  memory of the same in a process for each size, above that after a step of a tiny layer;
+- steps: one iteration forward, both gradients and AdamW, 10 edges a neuron, batch 64, four sizes in turns,
+  from anywhere ("random") or from neighbors on a ring but for a tenth ("small world"); memory of the same
+  in a process for each size, above that after a step of a tiny layer;
 - updates: seconds of an update of the edges by each rule, as a training step does it, and its share of the
   training time where there is one in 100 steps; "looks" counts what a rule does in the steps between too;
 - builds: a random topology with its edges by source;
@@ -23,7 +24,7 @@ from typing import Any
 
 import torch
 from records import store
-from sparse_steps import BATCH, batch_of, built, first_order, held, live, updated
+from sparse_steps import BATCH, WIRINGS, batch_of, built, first_order, held, live, updated
 from turns import answer, in_child, middle, show, slope, told, turns
 
 from potentiate.plasticity.structural import STRUCTURAL
@@ -46,26 +47,33 @@ QUICK: Mapping[str, Any] = {
 BUILD_BARS = "2 s", "0.1 s, 20 MiB"
 
 
-def steps(sizes: Mapping[str, Any], rounds: int, threads: int) -> dict[str, Any]:
-    """Time and memory of a training step by size, and their slopes over the edges."""
-    going = {str(n): (live(n, FAN_IN * n, "static"), batch_of(n)) for n in sizes["neurons"]}
-    times = turns({n: lambda s=s, b=b: s(b) for n, (s, b) in going.items()}, rounds, 0.05)
-    rows = list[dict[str, Any]]()
-    for n in sizes["neurons"]:
-        settings = {"neurons": n, "edges": FAN_IN * n, "rule": "static", "threads": threads}
-        memory = in_child(__file__, "held", exact=True, **settings)
-        loss = float(going[str(n)][0](going[str(n)][1]))
-        assert loss == loss, f"{n} neurons: the loss is not a number"
-        rows.append(
-            {"neurons": n, "edges": FAN_IN * n, "ms": middle(times[str(n)]), "mb": memory["peak"]}
+def steps(sizes: Mapping[str, Any], rounds: int, threads: int) -> list[dict[str, Any]]:
+    """Time and memory of a training step by wiring and size, and their slopes over the edges."""
+    sorts = [(wiring, n) for wiring in WIRINGS for n in sizes["neurons"]]
+    batches = {n: batch_of(n) for n in sizes["neurons"]}
+    going = {(w, n): live(n, FAN_IN * n, "static", w) for w, n in sorts}
+    passes = {f"{w} {n}": lambda s=s, b=batches[n]: s(b) for (w, n), s in going.items()}
+    times, found = turns(passes, rounds, 0.05), list[dict[str, Any]]()
+    for wiring in WIRINGS:
+        rows = list[dict[str, Any]]()
+        for n in sizes["neurons"]:
+            settings = {"neurons": n, "edges": FAN_IN * n, "rule": "static", "threads": threads}
+            memory = in_child(__file__, "held", exact=True, wiring=wiring, **settings)
+            loss = float(going[wiring, n](batches[n]))
+            assert loss == loss, f"{n} neurons: the loss is not a number"
+            ms = middle(times[f"{wiring} {n}"])
+            rows.append({"neurons": n, "edges": FAN_IN * n, "ms": ms, "mb": memory["peak"]})
+            print(wiring, rows[-1], flush=True)
+        edges = [row["edges"] for row in rows]
+        found.append(
+            {
+                "wiring": wiring,
+                "rows": rows,
+                "time_slope": slope(edges, [row["ms"]["median"] for row in rows]),
+                "memory_slope": slope(edges, [row["mb"] for row in rows]),
+            }
         )
-        print(rows[-1], flush=True)
-    edges = [row["edges"] for row in rows]
-    return {
-        "rows": rows,
-        "time_slope": slope(edges, [row["ms"]["median"] for row in rows]),
-        "memory_slope": slope(edges, [row["mb"] for row in rows]),
-    }
+    return found
 
 
 def updates(sizes: Mapping[str, Any], rounds: int) -> list[dict[str, Any]]:
@@ -131,19 +139,23 @@ def summary(figures: Mapping[str, Any]) -> list[dict[str, str]]:
 
 
 def of_steps(figures: Mapping[str, Any]) -> list[dict[str, str]]:
-    rows = figures["steps"]["rows"]
-    times = ", ".join(f"{row['ms']['median']:.3g}" for row in rows)
-    memory = ", ".join(f"{row['mb']:.0f}" for row in rows)
-    sizes = ", ".join(f"{row['neurons']:,}" for row in rows)
-    return [
-        {
-            "what": f"training step of a recurrent layer with {FAN_IN} edges a neuron, batch {BATCH}, "
-            f"{figures['threads']} threads, {sizes} neurons; slopes over the edges",
-            "measured": f"{times} ms, slope {figures['steps']['time_slope']:.2f}; {memory} MB, slope "
-            f"{figures['steps']['memory_slope']:.2f}",
-            "bar": "slopes 1 +/- 0.15",
-        }
-    ]
+    found = list[dict[str, str]]()
+    for kind in figures["steps"]:
+        rows = kind["rows"]
+        times = ", ".join(f"{row['ms']['median']:.3g}" for row in rows)
+        memory = ", ".join(f"{row['mb']:.0f}" for row in rows)
+        sizes = ", ".join(f"{row['neurons']:,}" for row in rows)
+        found.append(
+            {
+                "what": f"training step of a recurrent layer with {FAN_IN} edges a neuron "
+                f"({kind['wiring']}), batch {BATCH}, {figures['threads']} threads, {sizes} neurons; "
+                "slopes over the edges",
+                "measured": f"{times} ms, slope {kind['time_slope']:.2f}; {memory} MB, slope "
+                f"{kind['memory_slope']:.2f}",
+                "bar": "slopes 1 +/- 0.15",
+            }
+        )
+    return found
 
 
 def of_updates(figures: Mapping[str, Any]) -> list[dict[str, str]]:

@@ -12,25 +12,53 @@ from turns import Resident, middle
 
 from potentiate.models.plastic import Rewiring, SparseLinear, SparseRecurrent, StructuralStep
 from potentiate.plasticity.structural import STRUCTURAL
-from potentiate.topology import erdos_renyi
+from potentiate.topology import Ring, Topology, erdos_renyi, small_world
 
 BATCH = 64
 NEVER = 10**9
+
+
+def at_random(neurons: int, edges: int, rng: np.random.Generator) -> Topology:
+    density = edges / (neurons * (neurons - 1))
+    return erdos_renyi((neurons, neurons), density, rng, recurrent=True)
+
+
+def along_a_ring(neurons: int, edges: int, rng: np.random.Generator) -> Topology:
+    return small_world(Ring(neurons), edges // neurons, REWIRED, rng)
+
+
+WIRINGS = {"random": at_random, "small world": along_a_ring}
+REWIRED = 0.1
+"""Share of the edges of a small world that lead anywhere."""
+
+
+class Within(torch.autograd.Function):
+    """Ends the way back, as the rest of a network would take it up: nothing is added up in a leaf."""
+
+    @staticmethod
+    def forward(_: Any, x: Tensor) -> Tensor:
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(_: Any, *__: Tensor) -> None:
+        return None
+
+
+class Network(nn.Sequential):
+    """Layers whose input asks for a gradient, as that of a layer within a network does."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(Within.apply(x))
 
 
 def output_power(out: Tensor, _: object) -> Tensor:
     return out.square().mean()
 
 
-def live(neurons: int, edges: int, rule: str) -> Any:
+def live(neurons: int, edges: int, rule: str, wiring: str = "random") -> Any:
     """A structural step on a recurrent layer of one iteration, with AdamW."""
-    topology = erdos_renyi(
-        (neurons, neurons),
-        edges / (neurons * (neurons - 1)),
-        np.random.default_rng(0),
-        recurrent=True,
-    )
-    model = nn.Sequential(SparseRecurrent(neurons, topology=topology, iterations=1, engine="rows"))
+    topology = WIRINGS[wiring](neurons, edges, np.random.default_rng(0))
+    model = Network(SparseRecurrent(neurons, topology=topology, iterations=1, engine="rows"))
     options = {"lr": 1e-3, "fused": True}
     plan = Rewiring(STRUCTURAL[rule](), interval=NEVER, until=1.0)
     step = StructuralStep(output_power, torch.optim.AdamW, options, rewiring=plan)
@@ -38,7 +66,7 @@ def live(neurons: int, edges: int, rule: str) -> Any:
 
 
 def batch_of(neurons: int) -> tuple[Tensor, None]:
-    """Random patterns that ask for a gradient, as those of a layer within a network do."""
+    """Random patterns."""
     x = torch.rand(BATCH, neurons, generator=torch.Generator().manual_seed(0))
     return x.requires_grad_(), None
 
@@ -53,13 +81,15 @@ def updated(step: Any, batch: Any) -> float:
     return step.notes.update_seconds - before
 
 
-def held(neurons: int, edges: int, rule: str, updates: int = 0) -> dict[str, Any]:
+def held(
+    neurons: int, edges: int, rule: str, updates: int = 0, wiring: str = "random"
+) -> dict[str, Any]:
     """MB that a layer takes to train, at the peak and at the end; bytes of its arrays, by what they are for."""
     tiny, batch = live(50, 200, rule), batch_of(50)
     tiny(batch)
     updated(tiny, batch)
     resident, batch = Resident(), batch_of(neurons)
-    step = live(neurons, edges, rule)
+    step = live(neurons, edges, rule, wiring)
     for _ in range(3):
         step(batch)
     found = {"now": resident.now(), "peak": resident.peak(), **arrays(step)}

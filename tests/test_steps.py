@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from potentiate.steps import GradientCheck
+from potentiate.finite import GradientCheck
 
 SMALL, LARGE = (3, 5), (300, 300)
 

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
-from math import isfinite
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from potentiate.errors import NonFinite, Refused
+from potentiate.finite import GradientCheck, finite
 from potentiate.schedules import Constant, Schedule
 
 Loss = Callable[[Any, Any], Tensor]
@@ -175,10 +175,10 @@ class LiveGradientStep:
 
     def _refuse_non_finite(self, loss: Tensor, batch: Any) -> None:
         value = float(loss)
-        finite = value - value == 0.0
-        if finite and self.scaler is None:  # a scaler expects overflow and skips the update
-            finite = self._gradients_finite()
-        if not finite:
+        sound = value - value == 0.0
+        if sound and self.scaler is None:  # a scaler expects overflow and skips the update
+            sound = self._gradients_finite()
+        if not sound:
             culprit = self._culprit(value, batch)
             self._forget_gradients()
             if self._buffers:
@@ -188,7 +188,7 @@ class LiveGradientStep:
     def _culprit(self, value: float, batch: Any) -> str:
         where = f"step {self.done + 1}"
         inputs, _ = self.spec.split(batch)
-        if isinstance(inputs, Tensor) and not _finite(inputs):
+        if isinstance(inputs, Tensor) and not finite(inputs):
             return f"{where}: the input holds numbers that are not finite; clean or mask the data before training"
         if value - value != 0.0:
             return (
@@ -196,7 +196,7 @@ class LiveGradientStep:
                 "loss function and the targets"
             )
         named = self.model.named_parameters()
-        names = [n for n, p in named if p.grad is not None and not _finite(p.grad)]
+        names = [n for n, p in named if p.grad is not None and not finite(p.grad)]
         return (
             f"{where}: the gradient of '{names[0]}' is not finite (the loss is {value:.4g}); try a lower "
             "learning rate or full precision"
@@ -260,48 +260,6 @@ def _optimizer(spec: GradientStep, parameters: Sequence[Tensor]) -> torch.optim.
         raise Refused(
             f"{name} does not take {settings} on this network ({error}); change the recipe"
         ) from error
-
-
-class GradientCheck:
-    """Tells whether all gradients of `parameters` are finite; reads each once and changes none.
-
-    Small ones share one call, that of loss scaling with a factor of 1, because what a call finds cold
-    in the caches costs more than their numbers. Large ones on the CPU are summed, which reads without
-    writing; a sum is not finite if any part is not, and one that overflows is looked at exactly.
-    Elsewhere all share the one call, because each sum would wait for the device.
-    """
-
-    def __init__(self, parameters: Sequence[Tensor]) -> None:
-        self._large = [p for p in parameters if _is_large(p)]
-        self._small = [p for p in parameters if not _is_large(p)]
-        self._overflow = torch.zeros(1, device=parameters[0].device)
-        self._one = torch.ones_like(self._overflow)
-
-    def __call__(self) -> bool:
-        """Return whether the gradients at hand are finite; a weight without one counts as such."""
-        small = [g for p in self._small if (g := p.grad) is not None]
-        large = [g for p in self._large if (g := p.grad) is not None]
-        if small:
-            try:
-                _torch._amp_foreach_non_finite_check_and_unscale_(small, self._overflow, self._one)
-            except RuntimeError:  # sparse or complex
-                self._overflow.zero_()
-                return all(map(_finite, small + large))
-            if self._overflow.item():
-                self._overflow.zero_()
-                return False
-        return all(isfinite(gradient.sum()) or _finite(gradient) for gradient in large)
-
-
-def _is_large(parameter: Tensor) -> bool:
-    on_cpu = parameter.device.type == "cpu"
-    # Up to here a call of its own costs more than the writing that it saves.
-    return on_cpu and parameter.is_floating_point() and parameter.numel() > 65536
-
-
-def _finite(tensor: Tensor) -> bool:
-    values = tensor.coalesce().values() if tensor.is_sparse else tensor
-    return bool(torch.isfinite(values).all())
 
 
 def _unmarked(part: str) -> None:

@@ -17,6 +17,7 @@ from torch.autograd.function import once_differentiable
 
 from potentiate.errors import Refused
 from potentiate.kernels.sparse_linear import Edges, as_matrix, check, engine_for
+from potentiate.kernels.transpose import units_first
 
 
 def sparse_recurrent(
@@ -38,7 +39,7 @@ def sparse_recurrent(
         return h
     if engine == "reference":
         return sparse_recurrent_reference(h, weight, edges, iterations)
-    return _Recur.apply(h.contiguous(), weight, edges, iterations, engine)
+    return _Recur.apply(h, weight, edges, iterations, engine)
 
 
 def recurrent_trace(
@@ -60,7 +61,7 @@ def recurrent_trace(
     """
     name = "dense" if engine == "reference" else engine
     run = engine_for(name, weight.device)(edges, weight)
-    trace = _ahead(run, h.detach().contiguous(), iterations)
+    trace = _ahead(run, h.detach(), iterations)
     run.turn(torch.empty_like(weight))
     return trace, _errors(run, trace, grad)
 
@@ -83,7 +84,7 @@ class _Recur(torch.autograd.Function):
         ctx.run = run = engine_for(engine, weight.device)(edges, weight)
         trace = _ahead(run, h, iterations)
         ctx.save_for_backward(trace, weight)
-        return copied(trace[:, iterations], torch.empty_like(h))
+        return copied(trace[:, iterations], h.new_empty(h.shape))
 
     @staticmethod
     @once_differentiable
@@ -112,9 +113,9 @@ def _ahead(run: Any, h: Tensor, iterations: int) -> Tensor:
 
 
 def copied(values: Tensor, out: Tensor) -> Tensor:
-    """Copy values into `out` on one thread: those of a library would wait for more, in our threads' way."""
-    if out.device.type != "cpu":
-        return out.copy_(values)
+    """Copy values into `out` on our threads: those of a library would wait for more, in the way of ours."""
+    if out.device.type != "cpu" or values.t().is_contiguous():
+        return units_first(values.t(), out)
     np.copyto(out.detach().numpy(), values.detach().numpy())
     return out
 

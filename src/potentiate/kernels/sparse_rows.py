@@ -11,14 +11,13 @@ from torch import Tensor
 from potentiate.kernels import sparse_loops as loops
 from potentiate.kernels.blocks import over_blocks
 from potentiate.kernels.sparse_engine import Engine
+from potentiate.kernels.transpose import units_first
 from potentiate.kernels.vectors import WIDTH
 
 COLUMNS = 64
 """Samples that a thread takes at least, where threads share the samples."""
 WORTH = 1 << 23
 """Multiply-adds that a thread must have to be worth waking, about 0.3 ms."""
-NEAR = 1 << 18
-"""Edges whose weights stay in the cache where they are read in another order, 1 MB."""
 
 
 class Rows(Engine):
@@ -63,7 +62,7 @@ class Rows(Engine):
     def retrace(self, grad: Tensor, trace: Tensor, errors: Tensor) -> None:
         """As `Engine.retrace`."""
         _, _, back_ends, targets = self.edges
-        above = np.ascontiguousarray(grad.numpy())
+        above = units_first(grad.t()).numpy()
         arrays = back_ends, targets, self.turned, above, trace.numpy(), errors.numpy()
         if share := self._share(errors):
             over_blocks(lambda *part: loops.retrace(*arrays, *part), errors.shape[2], share)
@@ -81,8 +80,8 @@ class Rows(Engine):
         over_blocks(lambda *part: loops.products_on_edges(*arrays, *part), len(ends) - 1, grain)
 
     def back_and_products(self, x: Tensor, grad: Tensor, out: Tensor, products: Tensor) -> None:
-        """As `Engine.back_and_products`; in one pass, where the weights stay in the cache."""
-        if len(self.weight) > NEAR or x.shape[2] < WIDTH // self.weight.itemsize:
+        """As `Engine.back_and_products`, in one pass."""
+        if x.shape[2] < WIDTH // self.weight.itemsize:
             super().back_and_products(x, grad, out, products)
             return
         given = (part.numpy() for part in (x, grad, out, products))

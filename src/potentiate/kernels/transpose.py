@@ -16,28 +16,27 @@ FEW = 1 << 14
 """Rows of 16 numbers that a thread turns over at least."""
 
 
-def units_first(rows: Tensor) -> Tensor:
-    """Return rows [samples, units] as [units, samples], contiguous."""
+def units_first(rows: Tensor, out: Tensor | None = None) -> Tensor:
+    """Return rows [samples, units] as [units, samples], contiguous; or written into `out`, of any rows."""
     turned = rows.t()
-    if rows.device.type != "cpu" or turned.is_contiguous():
-        return turned.contiguous()
-    out = torch.empty_like(turned, memory_format=torch.contiguous_format)
-    arrays = rows.contiguous().numpy(), out.numpy()
-    over_blocks(
-        lambda *part: _turn_over(*arrays, *part), len(out), 16 * max(1, FEW // max(1, len(rows)))
-    )
+    if rows.device.type != "cpu" or (out is None and turned.is_contiguous()):
+        return turned.contiguous() if out is None else out.copy_(turned)
+    if out is None:
+        out = torch.empty_like(turned, memory_format=torch.contiguous_format)
+    arrays = rows.detach().contiguous().numpy(), out.numpy()
+    few = 16 * max(1, FEW // max(1, len(rows)))
+    over_blocks(lambda *part: _turn_over(*arrays, *part), len(out), few)
     return out
 
 
 @njit(cache=True, nogil=True)
 def _turn_over(rows, out, first, last):
     """Rows first..last of out [m, n], from rows [n, m]."""
-    lanes, (n, m) = WIDTH // out.itemsize, rows.shape
-    values, outs = rows.reshape(-1), out.reshape(-1)
+    lanes, (n, m), stride = WIDTH // out.itemsize, rows.shape, out.strides[0] // out.itemsize
     i, wide = first, n - n % lanes
     while i + lanes <= last:
         for k in range(0, wide, lanes):
-            turned_tile(values, k * m + i, m, outs, i * n + k, n)
+            turned_tile(rows, k * m + i, m, out, i * stride + k, stride)
         for j in range(i, i + lanes if wide < n else i):
             for k in range(wide, n):
                 out[j, k] = rows[k, j]

@@ -167,7 +167,7 @@ def weighted_sum_and_products(registers: int) -> Any:
 def turned_tile(_context, rows, at, stride, out, place, out_stride):
     """Turn a tile over, as many rows as a register holds numbers, of as many numbers.
 
-    out[place + j out_stride + i] = rows[at + i stride + j]; both are flat.
+    out[place + j out_stride + i] = rows[at + i stride + j], counted in numbers from where each begins.
     """
     signature = types.void(rows, at, stride, out, place, out_stride)
 

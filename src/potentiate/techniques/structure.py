@@ -13,6 +13,7 @@ from potentiate.techniques.plasticity import refuse
 from potentiate.workload import Run
 
 Often = Annotated[int, Field(ge=2)]
+PLAIN = "; what it saves is measured on a plastic workload with --preset reference"
 
 
 def rewiring_of(run: Run, name: str) -> Any:
@@ -79,7 +80,7 @@ class SparseEdges(Technique):
             (not layers, "this network has no sparse layer"),
             (
                 all(part.engine == self.engine for part in layers),
-                f"its sparse layers use the engine '{self.engine}' already",
+                f"its sparse layers use the engine '{self.engine}' already{PLAIN}",
             ),
         )
         for part in layers:
@@ -105,7 +106,7 @@ class VectorizedPruning(Technique):
     def apply(self, run: Run) -> Run:
         """Return the run with a rule that drops edges so."""
         rule = coactivation_of(run, self.name)
-        refuse(self.name, (rule.vectorized, "this run drops all edges in one go already"))
+        refuse(self.name, (rule.vectorized, f"this run drops all edges in one go already{PLAIN}"))
         return with_rule(run, self.name, vectorized=True)
 
 
@@ -127,7 +128,7 @@ class MovingCoactivation(Technique):
     def apply(self, run: Run) -> Run:
         """Return the run with a rule that keeps no snapshot."""
         rule = coactivation_of(run, self.name)
-        refuse(self.name, (rule.history == 0, "this run keeps no snapshots"))
+        refuse(self.name, (rule.history == 0, f"this run keeps no snapshots{PLAIN}"))
         return with_rule(run, self.name, history=0)
 
 
@@ -149,7 +150,7 @@ class CompactState(Technique):
     def apply(self, run: Run) -> Run:
         """Return the run with a rule that keeps little."""
         rule = coactivation_of(run, self.name)
-        refuse(self.name, (rule.compact, "this run keeps compact state already"))
+        refuse(self.name, (rule.compact, f"this run keeps compact state already{PLAIN}"))
         return with_rule(run, self.name, compact=True)
 
 
@@ -171,7 +172,7 @@ class CandidatePool(Technique):
     def apply(self, run: Run) -> Run:
         """Return the run with a rule that samples."""
         rule = coactivation_of(run, self.name)
-        refuse(self.name, (rule.pool, "this run samples its candidates already"))
+        refuse(self.name, (rule.pool, f"this run samples its candidates already{PLAIN}"))
         return with_rule(run, self.name, pool=True)
 
 
@@ -198,7 +199,10 @@ class RarerCoactivation(Technique):
     def apply(self, run: Run) -> Run:
         """Return the run with a rule that looks `every` so many steps."""
         now = coactivation_of(run, self.name).coactivation_every
-        refuse(self.name, (now >= self.every, f"this run looks every {now} steps, not more often"))
+        refuse(
+            self.name,
+            (now >= self.every, f"this run looks every {now} steps, not more often{PLAIN}"),
+        )
         return with_rule(run, self.name, coactivation_every=self.every)
 
 
@@ -226,7 +230,7 @@ class RarerRewiring(Technique):
         """Return the run with a topology that changes `every` so many steps."""
         plan = rewiring_of(run, self.name)
         now = plan.interval
-        refuse(self.name, (now >= self.every, f"this run rewires every {now} steps already"))
+        refuse(self.name, (now >= self.every, f"this run rewires every {now} steps already{PLAIN}"))
         return run.edit_step(rewiring=replace(plan, interval=self.every))
 
 
@@ -251,6 +255,6 @@ class InPlaceUpdates(Technique):
         refuse(
             self.name,
             (plan.homeostasis == 0.0, "this run scales no weights"),
-            (plan.in_place, "this run scales weights where they lie already"),
+            (plan.in_place, f"this run scales weights where they lie already{PLAIN}"),
         )
         return run.edit_step(rewiring=replace(plan, in_place=True))
