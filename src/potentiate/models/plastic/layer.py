@@ -166,10 +166,15 @@ class SparseLayer(nn.Module):
         """Units first: what edges read, what they drive, and the gradient of the sums they make."""
         raise NotImplementedError
 
+    def _came_back(self) -> Tensor:
+        """The gradient of what came out; 0 where the loss did not ask for it."""
+        assert self._after is not None
+        return torch.zeros_like(self._after) if self._error is None else self._error
+
     def _watch(self, before: Tensor, after: Tensor) -> None:
         if self.watched and self.training:
             self._before, self._after = before.detach(), after.detach()
-            self._error = torch.zeros_like(self._after)
+            self._error = None
             if after.requires_grad:
                 after.register_hook(partial(self._keep_error, self._after))
 

@@ -77,7 +77,7 @@ class SparseLinear(SparseLayer):
         return part.flatten(0, -2).t().float().cpu().numpy()
 
     def _looked_at(self) -> tuple[Tensor, Tensor, Tensor]:
-        parts = self._before, self._after, self._error
+        parts = self._before, self._after, self._came_back()
         before, after, error = (part.flatten(0, -2).t() for part in parts if part is not None)
         return before, after, error
 
@@ -159,10 +159,9 @@ class SparseRecurrent(SparseLayer):
 
     def _looked_at(self) -> tuple[Tensor, Tensor, Tensor]:
         assert self._before is not None
-        assert self._error is not None
         weight, engine = self.weight.detach(), self._engine(self._before.shape[1])
         trace, errors = recurrent_trace(
-            self._before, self._error, weight, self.edges, self.iterations, engine
+            self._before, self._came_back(), weight, self.edges, self.iterations, engine
         )
         return trace[:, :-1], trace[:, 1:], errors
 

@@ -1,0 +1,1 @@
+"""TimeHUT: an encoder of time series that learns without labels, from two views of each."""
