@@ -240,29 +240,34 @@ def paths_of_three(into, out_of, targets, sources, score):
     """
     width = into[2].shape[1]
     linked = np.zeros((into[0].size - 1, width), np.uint8)  # which of the sources each target has
-    reached = np.zeros(into[0].size - 1, np.uint8)  # and how many
+    reached = np.full(
+        into[0].size - 1, -1, np.int32
+    )  # the last target that shares a source with each
     inner = np.empty(width, np.float32)
-    last = -1
+    last, known = -1, False
     for p in range(targets.size):
         t, s = targets[p], sources[p]
         if t != last:
-            if last >= 0:
-                _link(linked, reached, into, out_of, last, 0)
-            _link(linked, reached, into, out_of, t, 1)
-            last = t
+            if known:
+                _link(linked, into, out_of, last, 0)
+            _reach(reached, into, out_of, t)
+            last, known = t, False
         looked_in, looked_out = into[3][t], out_of[3][s]
         score[p] = 0.0
         paths = 0
         for j in range(looked_out):
-            paths += reached[out_of[2][s, j]]
+            paths += reached[out_of[2][s, j]] == t
         if paths == 0:  # as nearly all pairs of a large sparse topology
             continue
+        if not known:
+            _link(linked, into, out_of, t, 1)
+            known = True
         # Each neighbor looked at stands for so many.
         share_in = np.float32((into[0][t + 1] - into[0][t]) / looked_in)
         share_out = np.float32((out_of[0][s + 1] - out_of[0][s]) / looked_out)
         inner[:] = 0
         for j in range(looked_out):
-            if reached[out_of[2][s, j]]:
+            if reached[out_of[2][s, j]] == t:
                 row = linked[out_of[2][s, j]]
                 for i in range(width):
                     inner[i] += np.float32(row[i])
@@ -270,7 +275,7 @@ def paths_of_three(into, out_of, targets, sources, score):
             inner[i] = _exclusive(out_of[0], into[2][t, i], inner[i] * share_out)
         total = np.float32(0.0)
         for j in range(looked_out):
-            if not reached[out_of[2][s, j]]:
+            if reached[out_of[2][s, j]] != t:
                 continue
             row, near, inside = linked[out_of[2][s, j]], np.float32(0.0), np.float32(0.0)
             for i in range(width):
@@ -289,10 +294,18 @@ def _exclusive(ends, neuron, inside):
 
 
 @njit(inline="always")
-def _link(linked, reached, into, out_of, t, mark):
-    """Mark which targets the sources of `t` have, and how many of these each target has; or unmark them."""
+def _reach(reached, into, out_of, t):
+    """Note `t` with every target that has one of its sources."""
+    for i in range(into[3][t]):
+        source = into[2][t, i]
+        for e in range(out_of[0][source], out_of[0][source + 1]):
+            reached[out_of[1][e]] = t
+
+
+@njit(inline="always")
+def _link(linked, into, out_of, t, mark):
+    """Mark which targets the sources of `t` have, or unmark them."""
     for i in range(into[3][t]):
         source = into[2][t, i]
         for e in range(out_of[0][source], out_of[0][source + 1]):
             linked[out_of[1][e], i] = mark
-            reached[out_of[1][e]] += 1 if mark else -1

@@ -38,7 +38,8 @@ class CHTs(StructuralRule):
     Source: Zhang et al. 2025 (CHTs); CH3-L3 is of Muscoloni, Michieli & Cannistraci 2020. There all
         pairs are scored; here a uniform sample is, and of a neuron with more than `neighbors` only
         every n-th is looked at and stands for the rest. The best of the sample come, without a lot.
-    Cost: edges + candidates * grown * neighbors^2 per update; a word of 64 bits per target.
+    Cost: edges + candidates * grown * neighbors^2 per update, only the neighbors of pairs without a path;
+        `neighbors` + 4 bytes a target.
 
     Attributes:
         zeta: Share of the edges that is replaced.
