@@ -57,7 +57,7 @@ def fetch(name: str, folder: Path | None) -> None:
 
 
 def _workloads() -> Table:
-    from potentiate.models import WORKLOADS
+    from potentiate.models import FAMILIES, WORKLOADS
     from potentiate.models.reference import schedule
 
     rows = list[Sequence[str]]()
@@ -68,6 +68,10 @@ def _workloads() -> Table:
         goal = target.metric if target.value is None else f"{target.metric} {target.value:g}"
         data_text = "here" if here else f"potentiate download {name.partition('/')[2]}"
         rows.append((name, goal, schedule(workload), data_text))
+    for name, make in FAMILIES.items():
+        member = make("waves")
+        data_text = "'waves' is made; others by name"
+        rows.append((f"{name}/SET", member.target.metric, schedule(member), data_text))
     rows.append(("my_job.py:workload", "your own", "see examples/own_job.py", "your own"))
     return _table("Workloads", ("name", "target", "recipe", "data"), rows)
 

@@ -147,7 +147,7 @@ def _divided(split: Split, count: int, classes: int) -> tuple[Split, Split]:
     """Part `count` examples off, by class in proportion; both parts keep the published order."""
     import torch
 
-    taken = torch.as_tensor(_stratified(split.labels.numpy(), count, classes))
+    taken = torch.as_tensor(stratified(split.labels.numpy(), count, classes))
     kept = torch.ones(len(split), dtype=torch.bool)
     kept[taken] = False
     others = Split(split.inputs[~kept], split.labels[~kept])
@@ -167,7 +167,7 @@ def _closed_up(rows: Tensor, kept: Tensor) -> Tensor:
     return rows[:first]
 
 
-def _stratified(labels: NDArray[np.int64], count: int, classes: int) -> NDArray[np.int64]:
+def stratified(labels: NDArray[np.int64], count: int, classes: int) -> NDArray[np.int64]:
     """Choose `count` positions so that every class gives its share, by largest remainder."""
     import numpy as np
 

@@ -53,7 +53,10 @@ def contrast(
         raise Refused(f"z must be [groups, 2n, channels] and not empty, got {[*z.shape]}")
     if not temperature > 0:
         raise Refused(f"a temperature of {temperature} is refused: it must be above 0")
-    out: Tensor = _Contrast.apply(z, temperature, weight, angular, margin)
+    if z.dtype.itemsize < 4:
+        z = z.float()  # differences of similarities drown in half precision
+    with torch.autocast(z.device.type, enabled=False):
+        out: Tensor = _Contrast.apply(z, temperature, weight, angular, margin)
     return out
 
 

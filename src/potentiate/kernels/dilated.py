@@ -47,7 +47,7 @@ def dilated(
             f"x {[*x.shape]}, weight {[*weight.shape]} and bias {[*bias.shape]} do not fit {rows} rows "
             "and an odd number of taps"
         )
-    out: Tensor = _Dilated.apply(x, weight, bias, dilation, tuple(segments))
+    out: Tensor = _Dilated.apply(*_of_one_type(x, weight, bias), dilation, tuple(segments))
     return out
 
 
@@ -87,7 +87,8 @@ def dilated_block(
         segments: What the rows are, in order.
     """
     runs = tuple(_runs(len(first[0]), dilation, segments))
-    out: Tensor = _Block.apply(x, *first, *second, *(around or (None, None)), runs)
+    tensors = _of_one_type(x, *first, *second, *(around or (None, None)))
+    out: Tensor = _Block.apply(*tensors, runs)
     return out
 
 
@@ -170,6 +171,15 @@ class _Block(torch.autograd.Function):
             g_x.addmm_(grad, around)
             on_around, on_around_bias = grad.t() @ x, on_biases[0]
         return g_x, on_first, on_biases[1], on_second, on_biases[0], on_around, on_around_bias, None
+
+
+def _of_one_type(*tensors: Tensor | None) -> tuple[Tensor | None, ...]:
+    """The tensors, in autocast's precision where it is on: it does not reach products in place."""
+    kind = tensors[0].device.type if tensors[0] is not None else "cpu"
+    if not torch.is_autocast_enabled(kind):
+        return tensors
+    precision = torch.get_autocast_dtype(kind)
+    return tuple(None if tensor is None else tensor.to(precision) for tensor in tensors)
 
 
 def _ahead(x: Tensor, weight: Tensor, bias: Tensor, runs: Runs) -> Tensor:

@@ -1,8 +1,11 @@
-"""The networks, and the table of their workloads."""
+"""The networks, and the tables of their workloads."""
+
+from collections.abc import Callable, Mapping
 
 from potentiate.models.brain import workloads as brains
 from potentiate.models.cnn import DIGITS, FASHION_MNIST, MNIST
 from potentiate.models.plastic import workloads as plastics
+from potentiate.models.timehut import workloads as series
 from potentiate.workload import Workload
 
 WORKLOADS: dict[str, Workload] = {
@@ -19,4 +22,7 @@ WORKLOADS: dict[str, Workload] = {
     "plastic/fashion-mnist": plastics.FASHION_MNIST,
 }
 
-__all__ = ["WORKLOADS"]
+FAMILIES: Mapping[str, Callable[[str], Workload]] = {"timehut": series.timehut_workload}
+"""Workloads "family/member" that any set of data is a member of, made when they are asked for."""
+
+__all__ = ["FAMILIES", "WORKLOADS"]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from potentiate.errors import Refused, unknown
-from potentiate.models import WORKLOADS
+from potentiate.models import FAMILIES, WORKLOADS
 from potentiate.workload import Workload
 
 
@@ -20,8 +20,8 @@ def find(reference: str) -> Workload:
     Raises:
         Refused: No such name (the nearest is suggested), file or attribute, or the file itself fails.
     """
-    if reference in WORKLOADS:
-        return WORKLOADS[reference]
+    if (known := of_tables(reference)) is not None:
+        return known
     path, colon, attribute = reference.rpartition(":")
     if not colon and reference.endswith(".py"):
         path, attribute = reference, "workload"
@@ -41,6 +41,14 @@ def find(reference: str) -> Workload:
             f"the recipe of '{attribute}' in {path} is a {type(found.recipe).__name__}, not a dataclass; give it one"
         )
     return replace(found, source=f"{Path(path).resolve()}:{attribute}")
+
+
+def of_tables(reference: str) -> Workload | None:
+    """Return the workload of a name in the tables, None where there is none."""
+    family, slash, member = reference.partition("/")
+    if slash and member and family in FAMILIES and not member.endswith(".py"):
+        return FAMILIES[family](member)
+    return WORKLOADS.get(reference)
 
 
 def schedule(workload: Workload) -> str:

@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import Any, BinaryIO, NoReturn, TextIO
 
 from potentiate.engine import LATE_IMPORTS
-from potentiate.models import WORKLOADS
+from potentiate.models.reference import of_tables
 from potentiate.study import child
 from potentiate.study.record import request_from_json, to_json
 
@@ -62,9 +62,9 @@ def _read(pipe: BinaryIO, process: int) -> bytes:
 
 
 def _import_for(reference: str) -> None:
-    """Import what a workload of the table needs; a user's own file is run by the children alone."""
-    own = WORKLOADS[reference].imports if reference in WORKLOADS else ()
-    for module in (*LATE_IMPORTS, *own):
+    """Import what a workload of the tables needs; a user's own file is run by the children alone."""
+    known = of_tables(reference)
+    for module in (*LATE_IMPORTS, *(known.imports if known else ())):
         import_module(module)
 
 

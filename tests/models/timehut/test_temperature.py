@@ -164,7 +164,11 @@ def test_noise_is_the_same_in_every_run_and_fades():
 
 @pytest.mark.parametrize(
     ("name", "near"),
-    [("linear", "linear-decay"), ("cosine-anealing", "cosine-annealing"), ("exponential_deca", "exponential-decay")],
+    [
+        ("linear", "linear-decay"),
+        ("cosine-anealing", "cosine-annealing"),
+        ("exponential_deca", "exponential-decay"),
+    ],
 )
 def test_an_unknown_name_is_refused_with_the_nearest_one(name, near):
     with pytest.raises(Refused, match=f"did you mean '{near}"):

@@ -1,0 +1,123 @@
+"""What representations are good for: a classifier on top of them, and how it is judged.
+
+Source: the protocol of Franceschi et al. 2019, arXiv:1901.10738, which TS2Vec and TimeHUT follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from potentiate.data.series import SeriesPart
+from potentiate.errors import Refused
+
+Head = Literal["svm", "logistic", "ridge"]
+CHUNK = 1 << 15
+"""Instants that are encoded at a time, about."""
+FEW, FEW_OF_EACH = 50, 5
+"""With fewer series, or fewer of each class, the support vectors' C is not searched for."""
+SEARCHED = 10_000
+"""Series among which C is searched for, at most."""
+
+
+def encoded(encoder: nn.Module, inputs: Tensor) -> Tensor:
+    """Return the representation of each instant, [series, instants, outputs].
+
+    Args:
+        encoder: An `Encoder`; left in evaluation mode.
+        inputs: [series, instants, channels], NaN where a value is missing.
+    """
+    encoder.eval()
+    device, portion = next(encoder.parameters()).device, max(1, CHUNK // max(1, inputs.shape[1]))
+    with torch.no_grad():
+        parts = [
+            encoder(part.to(device).transpose(0, 1).contiguous()).transpose(0, 1).cpu()
+            for part in cast("Sequence[Tensor]", inputs.split(portion))
+        ]
+    return torch.cat(parts)
+
+
+def represented(encoder: nn.Module, inputs: Tensor) -> NDArray[np.float32]:
+    """Return the representation of each series: the largest over its instants, [series, outputs]."""
+    encoder.eval()
+    device, portion = next(encoder.parameters()).device, max(1, CHUNK // max(1, inputs.shape[1]))
+    with torch.no_grad():
+        parts = [
+            encoder(part.to(device).transpose(0, 1).contiguous()).amax(0).cpu()
+            for part in cast("Sequence[Tensor]", inputs.split(portion))
+        ]
+    return torch.cat(parts).numpy()
+
+
+def fitted(head: Head, features: NDArray[np.float32], labels: NDArray[Any]) -> Any:
+    """Return a classifier fitted on representations; C of "svm" and "logistic" by five-fold search.
+
+    Raises:
+        Refused: There is one class only.
+    """
+    from sklearn.linear_model import LogisticRegression, RidgeClassifierCV
+    from sklearn.model_selection import GridSearchCV, StratifiedShuffleSplit
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVC
+
+    _, counts = np.unique(labels, return_counts=True)
+    if len(counts) < 2:
+        raise Refused("all series have one class; a classifier needs two")
+    if head == "ridge":
+        ridge: Any = RidgeClassifierCV(np.logspace(-3, 3, 10))
+        return Pipeline([("scale", StandardScaler()), ("ridge", ridge)]).fit(features, labels)
+    strengths = [10.0**k for k in range(-4, 5)]
+    if head == "logistic":
+        logistic: Any = LogisticRegression(max_iter=10_000)
+        model = Pipeline([("scale", StandardScaler()), ("logistic", logistic)])
+        if counts.min() < FEW_OF_EACH:
+            return cast("Any", model.fit(features, labels))
+        return GridSearchCV(model, {"logistic__C": strengths}, cv=5).fit(features, labels)
+    if len(labels) < FEW or len(labels) // len(counts) < FEW_OF_EACH:
+        free: Any = SVC(C=np.inf)
+        return free.fit(features, labels)
+    if len(labels) > SEARCHED:
+        part = StratifiedShuffleSplit(1, train_size=SEARCHED, random_state=0)
+        chosen, _ = next(part.split(features, labels))
+        features, labels = features[chosen], labels[chosen]
+    found: Any = GridSearchCV(SVC(), {"C": [*strengths, np.inf]}, cv=5)
+    return found.fit(features, labels)
+
+
+@dataclass(frozen=True)
+class Read:
+    """Judges an encoder by a classifier on its representations.
+
+    Attributes:
+        known: What the classifier is fitted on; its series are standardized as the encoder reads them.
+        asked: What it is judged on.
+        head: Which classifier.
+    """
+
+    known: SeriesPart
+    asked: SeriesPart
+    head: Head = "svm"
+
+    def __call__(self, encoder: nn.Module) -> Mapping[str, float]:
+        """Return accuracy, macro F1, and how even and how tolerant the representations are."""
+        import sklearn.metrics
+
+        from potentiate.models.timehut.loss import tolerance, uniformity
+
+        score: Any = sklearn.metrics
+        known, asked = (represented(encoder, part.inputs) for part in (self.known, self.asked))
+        told = fitted(self.head, known, self.known.labels.numpy()).predict(asked)
+        truth = self.asked.labels.numpy()
+        return {
+            "accuracy": float(score.accuracy_score(truth, told)),
+            "f1": float(score.f1_score(truth, told, average="macro")),
+            "uniformity": uniformity(torch.from_numpy(known)),
+            "tolerance": tolerance(torch.from_numpy(known), self.known.labels),
+        }

@@ -1,0 +1,128 @@
+"""TimeHUT as a workload: it trains, learns, stops and goes on to the bit, and says what it cannot do."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from potentiate import train
+from potentiate.checkpoint import Shelf, load
+from potentiate.data.series import SeriesPart, load_series
+from potentiate.errors import Refused
+from potentiate.events import Evaluated, Finished, Started, Stepped
+from potentiate.models.reference import find
+from potentiate.models.timehut.encoder import Encoder
+from potentiate.models.timehut.readout import Read, encoded, fitted, represented
+from potentiate.techniques.reference import parse
+
+SMALL = {"outputs": 24, "hidden": 16, "depth": 4, "epochs": 4, "evaluate_every": 2}
+
+
+def small(**recipe):
+    return find("timehut/waves").varied({**SMALL, **recipe})
+
+
+def events(workload, *specs, **options):
+    return list(train(workload, [parse(spec) for spec in specs], **options))
+
+
+def test_training_makes_representations_that_tell_the_waves_apart():
+    workload = small(outputs=64, hidden=32, depth=6, epochs=50, evaluate_every=50)
+    untrained = dict(workload.build(0).test(workload.build(0).model))
+    (end,) = [e for e in events(workload) if isinstance(e, Finished)]
+    assert end.test["accuracy"] > max(0.75, untrained["accuracy"] + 0.05)
+    assert end.test["f1"] == pytest.approx(end.test["accuracy"], abs=0.05)
+    assert end.test["uniformity"] < untrained["uniformity"]
+
+
+def test_evaluations_tell_what_a_schedule_does():
+    found = [e.metrics for e in events(small()) if isinstance(e, Evaluated)]
+    assert len(found) == 2
+    assert all({"accuracy", "f1", "uniformity", "tolerance"} <= set(each) for each in found)
+
+
+def same(first, second):
+    a, b = first.state(), second.state()
+    assert all(torch.equal(a["model"][k], b["model"][k]) for k in a["model"])
+    assert all(torch.equal(a["step"]["averaged"][k], b["step"]["averaged"][k]) for k in a["model"])
+    assert a["step"]["course"] == b["step"]["course"]
+
+
+def test_a_run_goes_on_to_the_bit_wherever_it_was_stopped(tmp_path):
+    workload = small(schedule="momentum-adaptive", epochs=3)
+    (whole,) = [e.training for e in events(workload) if isinstance(e, Started)]
+    for stop in (3, 7, 10):
+        for event in train(workload):
+            if isinstance(event, Started):
+                training = event.training
+            if isinstance(event, Stepped) and event.step == stop:
+                break
+        folder = Shelf(tmp_path / str(stop), 1).put(training.state(), stop, {})
+        state = load(folder).state
+        (again,) = [e.training for e in events(workload, resume=state) if isinstance(e, Started)]
+        same(whole, again)
+    assert len(whole.step.changes) == 2
+
+
+def test_the_temperature_follows_the_epoch():
+    seen = []
+    for event in train(small(schedule="linear-decay", span=2.0, epochs=3)):
+        if isinstance(event, Started):
+            step = event.training.step
+            seen.append(step.temperature)
+        if isinstance(event, Stepped):
+            seen.append(step.temperature)
+    epoch = (len(seen) - 1) // 3
+    assert seen[::epoch] == pytest.approx([0.95, 0.55, 0.15, 0.15])
+
+
+def test_the_additions_change_what_is_learned_and_the_preset_takes_them_away():
+    def losses(workload):
+        return [float(e.loss) for e in events(workload) if isinstance(e, Stepped)]
+
+    plain = losses(small(instance=0.0, temporal=0.0, schedule="no-scheduling"))
+    assert plain == losses(small().preset("ts2vec"))
+    assert plain != losses(small())
+
+
+@pytest.mark.parametrize("spec", ["mixed-precision", "short-schedule", "early-stopping"])
+def test_techniques_for_gradients_apply(spec):
+    (end,) = [e for e in events(small(epochs=1), spec) if isinstance(e, Finished)]
+    assert end.test["accuracy"] > 0.3
+
+
+def test_accumulation_is_refused_in_one_sentence():
+    with pytest.raises(Refused, match="another loss"):
+        events(small(epochs=1), "gradient-accumulation:parts=2")
+
+
+def test_an_unknown_schedule_is_refused_with_the_nearest():
+    with pytest.raises(Refused, match="did you mean 'linear-decay'"):
+        small(schedule="linear").build(0)
+
+
+def test_one_class_is_refused_and_few_series_are_not_searched():
+    features = np.random.default_rng(0).standard_normal((6, 4)).astype(np.float32)
+    with pytest.raises(Refused, match="one class"):
+        fitted("svm", features, np.zeros(6))
+    assert np.isposinf(fitted("svm", features, np.arange(6) % 2).C)
+
+
+@pytest.mark.parametrize("head", ["svm", "logistic", "ridge"])
+def test_every_head_reads_what_is_there(head):
+    rng = np.random.default_rng(0)
+    labels = np.arange(120) % 3
+    features = (rng.standard_normal((120, 8)) + 3 * np.eye(3, 8)[labels]).astype(np.float32)
+    model = fitted(head, features[:90], labels[:90])
+    assert (model.predict(features[90:]) == labels[90:]).mean() > 0.85
+
+
+def test_representations_are_those_of_the_instants_at_their_largest():
+    torch.manual_seed(0)
+    encoder, waves = Encoder(1, 8, 4, 2), load_series("waves").test
+    each = encoded(encoder, waves.inputs)
+    assert each.shape == (300, 64, 8)
+    np.testing.assert_allclose(represented(encoder, waves.inputs), each.amax(1).numpy(), rtol=1e-5)
+    part = SeriesPart(waves.inputs[:60], waves.labels[:60])
+    assert 0 <= Read(part, waves, "ridge")(encoder)["accuracy"] <= 1
