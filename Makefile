@@ -43,6 +43,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/plastic_memory.py
 	$(BIN)/python benchmarks/structural_rules.py
 	$(BIN)/python benchmarks/large_mlp.py
+	$(BIN)/python benchmarks/timehut_steps.py
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format $(TIDY_PATHS)
