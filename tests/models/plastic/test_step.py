@@ -26,7 +26,7 @@ from potentiate.models.plastic import (
     evolve,
     initial_topology,
 )
-from potentiate.models.plastic.net import BEGUN
+from potentiate.models.plastic.initial import BEGUN
 from potentiate.plasticity.structural import SET, STRUCTURAL, Coactivation, RigL
 from potentiate.techniques.reference import parse
 

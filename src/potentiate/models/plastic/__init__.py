@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from potentiate.models.plastic.evolution import Summary, evolve
+    from potentiate.models.plastic.initial import initial_topology
     from potentiate.models.plastic.layer import SparseLayer
     from potentiate.models.plastic.layers import SparseLinear, SparseRecurrent
-    from potentiate.models.plastic.net import PlasticNet, initial_topology
+    from potentiate.models.plastic.net import PlasticNet
     from potentiate.models.plastic.step import Rewiring, StructuralStep
 
 _HOMES = {
@@ -22,7 +23,7 @@ _HOMES = {
     "StructuralStep": "step",
     "Summary": "evolution",
     "evolve": "evolution",
-    "initial_topology": "net",
+    "initial_topology": "initial",
 }
 
 __all__ = [

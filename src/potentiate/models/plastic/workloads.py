@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from potentiate.data import Images, load
+from potentiate.models.plastic.initial import Initial
 from potentiate.settings import changed
 from potentiate.workload import Run, Target, Workload
 
@@ -20,7 +21,6 @@ Natural = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 CHUNK = 250
 """Samples judged at a time; the activity of all iterations is kept meanwhile."""
-Initial = Literal["random", "fan-in", "ring", "grid", "progressive"]
 Rules = Literal["static", "random", "set", "rigl", "deep-r", "srigl", "chts", "coactivation"]
 Engines = Literal["auto", "rows", "dense", "mkl", "triton", "reference"]
 

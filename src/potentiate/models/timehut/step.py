@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from potentiate.errors import Refused
 from potentiate.models.timehut.loss import Hierarchy
-from potentiate.models.timehut.temperature import NoScheduling, Temperature
+from potentiate.models.timehut.temperature import Temperature
+from potentiate.models.timehut.temperature.seed import NoScheduling
 from potentiate.models.timehut.views import binomial, crops
 from potentiate.steps import GradientStep, LiveGradientStep
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potentiate.errors import Refused
-from potentiate.kernels import pairs
+from potentiate.kernels import paths
 from potentiate.plasticity.limits import not_negative, share
 from potentiate.plasticity.structural.control import Start, start
 from potentiate.plasticity.structural.rewire import (
@@ -117,7 +117,7 @@ def ch3_l3(topology: Topology, found: Pairs, neighbors: int) -> Floats:
     into = _thinned(topology.ends, topology.sources, neighbors)
     out_of = _thinned(*topology.reversed, neighbors)
     score = np.empty(len(found), np.float32)
-    pairs.paths_of_three(into, out_of, found.targets, found.sources, score)
+    paths.scores(into, out_of, found.targets, found.sources, score)
     return score
 
 
@@ -126,5 +126,5 @@ def _thinned(
 ) -> tuple[Ints, NDArray[np.int32], NDArray[np.int32], Ints]:
     table = np.zeros((len(ends) - 1, neighbors), np.int32)
     count = np.empty(len(ends) - 1, np.int64)
-    pairs.thinned(ends, others, table, count)
+    paths.thinned(ends, others, table, count)
     return ends, others, table, count
