@@ -19,9 +19,10 @@ Verdict = Literal["ok", "note", "warning"]
 
 LINUX = ("triton",) if sys.platform == "linux" else ()
 EXTRAS: Mapping[str, tuple[str, ...]] = {
-    "test": ("pytest", "hypothesis", "pytest_timeout", "playwright", *LINUX),
+    "test": ("pytest", "hypothesis", "pytest_timeout", "xdist", "playwright", *LINUX, "sktime"),
     "dev": ("ruff", "pyright", "importlinter"),
     "bench": ("snntorch", "norse", "spikingjelly"),
+    "series": ("sktime",),
     "gpu": ("pynvml",),
     "app": ("streamlit", "plotly"),
     "tensorboard": ("tensorboard",),
