@@ -256,3 +256,30 @@ def test_an_engine_that_does_not_exist_is_refused_with_the_nearest():
 def test_a_recurrent_map_leads_back_to_its_own_neurons():
     with pytest.raises(Refused, match="as many targets as sources, got 2 and 3"):
         sparse_recurrent(torch.zeros(3, 4), torch.zeros(6), random((2, 3), 1.0), 2)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("layout", ["strided", "expanded"])
+def test_tensors_may_lie_in_memory_as_they_like(engine, layout):
+    edges, count = random((20, 20), 0.3, recurrent=True), 16
+
+    def laid(*shape):
+        if layout == "expanded":
+            return values(*shape[:-1], 1).expand(shape)
+        return values(*shape[:-1], 2 * shape[-1])[..., ::2]
+
+    x, weight = laid(count, 20), laid(len(edges.sources))
+    same(
+        sparse_linear(x, weight, edges, engine),
+        sparse_linear_reference(x, weight, edges),
+        (x, weight),
+    )
+    mine = sparse_recurrent(x.t(), weight, edges, 2, engine)
+    same(mine, sparse_recurrent_reference(x.t(), weight, edges, 2), (x, weight))
+    apart = Edges(*(torch.stack([part, part], 1)[:, 0] for part in edges))
+    assert not apart.sources.is_contiguous()
+    same(
+        sparse_linear(x, weight, apart, engine),
+        sparse_linear_reference(x, weight, edges),
+        (x, weight),
+    )

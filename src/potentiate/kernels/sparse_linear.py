@@ -57,7 +57,7 @@ class Edges:
     @cached_property
     def arrays(self) -> tuple[NDArray[Any], ...]:
         """The four parts as arrays, for loops on the CPU."""
-        return tuple(part.numpy() for part in self)
+        return tuple(part.contiguous().numpy() for part in self)
 
 
 ENGINES: dict[str, Any] = {"rows": Rows, "dense": Dense, "mkl": CompressedRows}
@@ -81,7 +81,7 @@ def sparse_linear(x: Tensor, weight: Tensor, edges: Edges, engine: str = "rows")
     if engine == "reference":
         return sparse_linear_reference(x, weight, edges)
     rows = x if x.ndim == 2 else x.reshape(x.shape[:-1].numel(), x.shape[-1])
-    out: Tensor = _Product.apply(rows, weight, edges, engine)
+    out: Tensor = _Product.apply(rows, weight.contiguous(), edges, engine)
     return out if x.ndim == 2 else out.reshape(*x.shape[:-1], edges.shape[0])
 
 

@@ -39,7 +39,7 @@ def sparse_recurrent(
         return h
     if engine == "reference":
         return sparse_recurrent_reference(h, weight, edges, iterations)
-    return _Recur.apply(h, weight, edges, iterations, engine)
+    return _Recur.apply(h, weight.contiguous(), edges, iterations, engine)
 
 
 def recurrent_trace(
@@ -60,6 +60,7 @@ def recurrent_trace(
         iteration made, [neurons, iterations, batch].
     """
     name = "dense" if engine == "reference" else engine
+    weight = weight.contiguous()
     run = engine_for(name, weight.device)(edges, weight)
     trace = _ahead(run, h.detach(), iterations)
     run.turn(torch.empty_like(weight))
