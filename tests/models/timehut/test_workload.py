@@ -13,7 +13,7 @@ from potentiate.errors import Refused
 from potentiate.events import Evaluated, Finished, Started, Stepped
 from potentiate.models.reference import find
 from potentiate.models.timehut.encoder import Encoder
-from potentiate.models.timehut.readout import Read, encoded, fitted, represented
+from potentiate.models.timehut.readout import FREE, Read, encoded, fitted, represented
 from potentiate.techniques.reference import parse
 
 SMALL = {"outputs": 24, "hidden": 16, "depth": 4, "epochs": 4, "evaluate_every": 2}
@@ -106,7 +106,21 @@ def test_one_class_is_refused_and_few_series_are_not_searched():
     features = np.random.default_rng(0).standard_normal((6, 4)).astype(np.float32)
     with pytest.raises(Refused, match="one class"):
         fitted("svm", features, np.zeros(6))
-    assert np.isposinf(fitted("svm", features, np.arange(6) % 2).C)
+    assert fitted("svm", features, np.arange(6) % 2).C == FREE
+    alike = fitted(
+        "svm", np.ones_like(features), np.arange(6) % 2
+    )  # and the search comes to an end
+    assert set(alike.predict(features)) <= {0, 1}
+
+
+def test_series_without_a_value_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("POTENTIATE_DATA", str(tmp_path))
+    folder = tmp_path / "ucr" / "Nothing"
+    folder.mkdir(parents=True)
+    for part in ("TRAIN", "TEST"):
+        (folder / f"Nothing_{part}.tsv").write_text("1\tnan\tnan\n2\tnan\tnan\n" * 3)
+    with pytest.raises(Refused, match="every value of the training series of 'Nothing' is missing"):
+        find("timehut/Nothing").build(0)
 
 
 @pytest.mark.parametrize("head", ["svm", "logistic", "ridge"])

@@ -22,6 +22,8 @@ CHUNK = 1 << 15
 """Instants that are encoded at a time, about."""
 FEW, FEW_OF_EACH = 50, 5
 """With fewer series, or fewer of each class, the support vectors' C is not searched for."""
+FREE = 1e10
+"""C where the source has none: support vectors of series that nothing separates would be sought for ever."""
 SEARCHED = 10_000
 """Series among which C is searched for, at most."""
 
@@ -81,13 +83,13 @@ def fitted(head: Head, features: NDArray[np.float32], labels: NDArray[Any]) -> A
             return cast("Any", model.fit(features, labels))
         return GridSearchCV(model, {"logistic__C": strengths}, cv=5).fit(features, labels)
     if len(labels) < FEW or len(labels) // len(counts) < FEW_OF_EACH:
-        free: Any = SVC(C=np.inf)
+        free: Any = SVC(C=FREE)
         return free.fit(features, labels)
     if len(labels) > SEARCHED:
         part = StratifiedShuffleSplit(1, train_size=SEARCHED, random_state=0)
         chosen, _ = next(part.split(features, labels))
         features, labels = features[chosen], labels[chosen]
-    found: Any = GridSearchCV(SVC(), {"C": [*strengths, np.inf]}, cv=5)
+    found: Any = GridSearchCV(SVC(), {"C": [*strengths, FREE]}, cv=5)
     return found.fit(features, labels)
 
 

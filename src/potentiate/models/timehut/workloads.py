@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from potentiate.errors import Refused
 from potentiate.settings import changed
 from potentiate.workload import Run, Target, Workload
 
@@ -92,6 +93,8 @@ def _make(name: str, settings: Recipe, seed: int) -> Run:
     from potentiate.models.timehut.temperature import temperature
 
     series = load_series(name)
+    if all(part.inputs.isnan().all() for part in (series.train, series.validation)):
+        raise Refused(f"every value of the training series of '{name}' is missing")
     mean, std = series.moments()
     train, validation, test = (
         SeriesPart((part.inputs - mean) / std, part.labels)
