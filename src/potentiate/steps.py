@@ -45,7 +45,8 @@ class GradientStep:
         autocast: Precision of forward pass and loss; None computes as the parameters are.
         scale: Scale the loss so that fp16 gradients do not underflow; overflowing steps are skipped.
         accumulate: Parts that a batch is computed in; gradients are added, weighted by part size.
-        average: Decay of the exponential average of the weights that is judged in their place.
+        average: Decay of the exponential average of the weights that is judged in their place; 1: the mean
+            of all weights so far.
         memory_format: Layout that image inputs are brought into.
     """
 
@@ -205,8 +206,9 @@ class LiveGradientStep:
     def _average(self) -> None:
         assert self.averaged is not None
         assert self.spec.average is not None
-        # Early weights are soon forgotten.
-        decay = min(self.spec.average, self.done / (self.done + 10.0))
+        # Early weights are soon forgotten, but by a plain mean.
+        early = 1.0 if self.spec.average == 1.0 else 10.0
+        decay = min(self.spec.average, self.done / (self.done + early))
         with torch.no_grad():  # or the average would keep the graph of every step alive
             averaged, current = list(self.averaged.parameters()), list(self.model.parameters())
             _torch._foreach_lerp_(averaged, current, 1.0 - decay)

@@ -57,7 +57,10 @@ def schedule(workload: Workload) -> str:
     how = "local rules"
     if "gradient" in workload.provides:
         how = f"{getattr(recipe, 'optimizer', 'AdamW')} at {recipe.lr:g}"
-    epochs = "1 epoch" if recipe.epochs == 1 else f"{recipe.epochs:g} epochs"
+    if recipe.epochs is None:
+        epochs = "as long as the data ask"
+    else:
+        epochs = "1 epoch" if recipe.epochs == 1 else f"{recipe.epochs:g} epochs"
     return f"{epochs}, batch {recipe.batch_size}, {how}"
 
 
