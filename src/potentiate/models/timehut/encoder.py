@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from potentiate.errors import Refused
 from potentiate.kernels.dilated import Segment, dilated_block
+from potentiate.models.timehut.views import Views
 
 TAPS = 3
 
@@ -88,13 +88,50 @@ class Encoder(nn.Module):
             instants, series, _ = x.shape
             out: Tensor = self.forward(x.flatten(0, 1), ((series, instants),), keep)
             return out.view(instants, series, -1)
-        missing = x.isnan().any(-1, keepdim=True)
-        h = self.input(x.masked_fill(missing, 0.0))
-        hidden = missing if keep is None else missing | ~keep[:, None]
-        h = h.masked_fill(hidden, 0.0)
+        h = self._within(x, keep)
         for block in self.blocks:
             h = block(h, segments)
-        return F.dropout(h, self.dropout, self.training)
+        return dropped(h, self.dropout) if self.training else h
+
+    def overlap(self, views: Views, keep: Tensor | None = None) -> Tensor:
+        """Return what both views see, [instants, 2, series, outputs].
+
+        Where a dilation reaches beyond the ends of the views, a row sees itself alone: from there on
+        rows beside the overlap are left out, which is exact.
+        """
+        series, ends = views.first.shape[1], (len(views.first), len(views.second))
+        rows = torch.cat([views.first.flatten(0, 1), views.second.flatten(0, 1)])
+        segments, h = tuple((series, instants) for instants in ends), self._within(rows, keep)
+        blocks = [*self.blocks]
+        while blocks and blocks[0].dilation < max(ends):
+            h = blocks.pop(0)(h, segments)
+        middle, seen = series * ends[0], series * views.overlap
+        both = h[middle - seen : middle], h[middle : middle + seen]
+        h = torch.stack([part.unflatten(0, (views.overlap, series)) for part in both], 1)
+        shape, h = h.shape, h.flatten(0, 2)
+        for block in blocks:
+            h = block(h, ((len(h), 1),))
+        h = dropped(h, self.dropout) if self.training else h
+        return h.view(*shape[:3], -1)
+
+    def _within(self, x: Tensor, keep: Tensor | None) -> Tensor:
+        """Rows as the first block sees them: mapped, and nothing where a value is missing or hidden."""
+        missing = x.isnan().any(-1, keepdim=True)
+        h = self.input(x.masked_fill(missing, 0.0))
+        return h.masked_fill(missing if keep is None else missing | ~keep[:, None], 0.0)
+
+
+def dropped(x: Tensor, share: float) -> Tensor:
+    """Return x with about this share of its numbers left out, to a 65,536th, and the others enlarged.
+
+    Sixteen random bits decide on a number, a quarter of what PyTorch's own dropout draws for it.
+    """
+    if not share:
+        return x
+    draws = torch.empty(-(-x.numel() // 4), dtype=torch.int64, device=x.device)
+    bits = draws.random_(-(1 << 63), None).view(torch.int16)[: x.numel()].view_as(x)
+    kept = bits >= round(share * 65536) - 32768
+    return x * (kept.to(x.dtype) / (1 - share))
 
 
 def _taps(taps: int, channels: int, outputs: int) -> tuple[nn.Parameter, nn.Parameter]:

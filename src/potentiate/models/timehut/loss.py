@@ -11,12 +11,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isfinite
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from potentiate.errors import Refused
-from potentiate.kernels.contrast import contrast
+from potentiate.kernels.contrast import WIDEST, contrast
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,10 @@ class Hierarchy:
             value = getattr(self, name)
             if not isfinite(value) or value < 0:
                 raise Refused(f"loss: {name}={value} is refused: it must be 0 or more")
+        if self.margin > WIDEST:
+            raise Refused(
+                f"loss: margin={self.margin} is refused: it must be at most {WIDEST} radians"
+            )
         if self.share > 1:
             raise Refused(f"loss: share={self.share} is refused: it must be 1 or less")
 
@@ -56,26 +62,48 @@ class Hierarchy:
             second: The other view, of that shape.
             temperature: Divides similarities.
         """
-        scales, total = 0, first.new_zeros(())
+        return self.of(torch.stack((first, second), 1), temperature)
+
+    def of(self, views: Tensor, temperature: float = 1.0) -> Tensor:
+        """Return the mean over the scales, of views [instants, 2, series, channels]; nothing is copied."""
+        scales, total = 0, views.new_zeros(())
         while True:
+            instants, _, series, _ = views.shape
             if self.share or self.instance:
-                views = torch.cat([first, second], 1)
-                total = total + contrast(views, temperature, self.share, self.instance, self.margin)
+                total = total + contrast(
+                    views.flatten(1, 2), temperature, self.share, self.instance, self.margin, series
+                )
             scales += 1
-            if len(first) == 1:
+            if instants == 1:
                 return total / scales
             if self.share < 1 or self.temporal:
-                views = torch.cat([first, second]).transpose(0, 1)
+                alike = views.flatten(0, 1).transpose(0, 1)  # the views of an instant are neighbors
                 total = total + contrast(
-                    views, temperature, 1 - self.share, self.temporal, self.margin
+                    alike, temperature, 1 - self.share, self.temporal, self.margin, 1
                 )
-            first, second = _halved(first), _halved(second)
+            views = _Halved.apply(views)
 
 
-def _halved(z: Tensor) -> Tensor:
+class _Halved(torch.autograd.Function):
     """The maximum of two instants each; an odd one at the end is dropped."""
-    last = len(z) // 2 * 2
-    return torch.maximum(z[0:last:2], z[1:last:2])
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor) -> Tensor:
+        last = len(z) // 2 * 2
+        first, second = z[0:last:2], z[1:last:2]
+        ctx.save_for_backward(first >= second)
+        ctx.shape = z.shape
+        return torch.maximum(first, second)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        (chosen,) = ctx.saved_tensors
+        last, out = 2 * len(grad), grad.new_empty(ctx.shape)
+        torch.mul(grad, chosen, out=out[0:last:2])
+        torch.sub(grad, out[0:last:2], out=out[1:last:2])
+        out[last:] = 0.0
+        return out
 
 
 def uniformity(z: Tensor) -> float:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from potentiate.errors import Refused
+from potentiate.models.timehut.encoder import Encoder
 from potentiate.models.timehut.loss import Hierarchy
 from potentiate.models.timehut.temperature import Temperature
 from potentiate.models.timehut.temperature.seed import NoScheduling
@@ -79,20 +80,12 @@ class LiveContrastiveStep(LiveGradientStep):
         seed = (STREAM << 48) ^ (self.spec.seed * 1_000_003 + self.done)
         random = torch.Generator().manual_seed(seed % (1 << 63))
         views = crops(inputs.transpose(0, 1), 0, random)
-        series = inputs.shape[0]
-        segments = (series, len(views.first)), (series, len(views.second))
-        rows = torch.cat([views.first.flatten(0, 1), views.second.flatten(0, 1)])
-        keep = torch.cat([binomial(*segment, random).flatten() for segment in segments])
+        sizes = [(inputs.shape[0], len(part)) for part in (views.first, views.second)]
+        keep = torch.cat([binomial(*size, random).flatten() for size in sizes])
         self.mark("forward")
         with self._autocast():
-            out = self.model(rows, segments, keep.to(rows.device))
-            middle, seen = series * len(views.first), series * views.overlap
-            first, second = out[middle - seen : middle], out[middle : middle + seen]
-            shape = views.overlap, series
-            hierarchy = cast("Hierarchy", self.spec.loss)
-            loss = hierarchy(
-                first.unflatten(0, shape), second.unflatten(0, shape), self.temperature
-            )
+            seen = cast("Encoder", self.model).overlap(views, keep.to(inputs.device))
+            loss = cast("Hierarchy", self.spec.loss).of(seen, self.temperature)
         self.mark("backward")
         scaled: Any = loss if self.scaler is None else self.scaler.scale(loss)
         scaled.backward()
