@@ -6,6 +6,7 @@ Source: Yue et al. 2022, arXiv:2106.10466 (TS2Vec).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -50,6 +51,9 @@ class Encoder(nn.Module):
         hidden: Width within.
         depth: Blocks of that width, the dilation of each twice that of the one before; one more follows.
         dropout: Share of the output that is left out in training.
+
+    Attributes:
+        recompute: Whether blocks are computed again on the way back, which keeps one array of each and not two.
     """
 
     def __init__(
@@ -69,6 +73,7 @@ class Encoder(nn.Module):
                 f"depth={depth} and dropout={dropout} are refused: depth >= 0, 0 <= dropout < 1"
             )
         self.channels, self.outputs, self.dropout = channels, outputs, dropout
+        self.recompute = False  # blocks but the last keep their input alone for the way back
         self.input = nn.Linear(channels, hidden)
         self.blocks = nn.ModuleList(Block(hidden, hidden, 2**i) for i in range(depth))
         self.blocks.append(Block(hidden, outputs, 2**depth, mapped=True))
@@ -92,9 +97,20 @@ class Encoder(nn.Module):
         h = self.input(x.masked_fill(missing, 0.0))
         hidden = missing if keep is None else missing | ~keep[:, None]
         h = h.masked_fill(hidden, 0.0)
-        for block in self.blocks:
-            h = block(h, segments)
-        return F.dropout(h, self.dropout, self.training)
+        *blocks, last = self.blocks
+        again = self.recompute and torch.is_grad_enabled()
+        for block in blocks:
+            h = _recomputed(block, h, segments) if again else block(h, segments)
+        return F.dropout(last(h, segments), self.dropout, self.training)
+
+
+def _recomputed(block: nn.Module, h: Tensor, segments: Sequence[Segment]) -> Tensor:
+    from torch.utils import checkpoint
+
+    recomputing: Any = checkpoint
+    return recomputing.checkpoint(
+        block, h, segments, use_reentrant=False, preserve_rng_state=False
+    )  # nothing in a block is drawn
 
 
 def _taps(taps: int, channels: int, outputs: int) -> tuple[nn.Parameter, nn.Parameter]:

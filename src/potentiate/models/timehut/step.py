@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
 
-from potentiate.errors import Refused
+from potentiate.errors import NotApplicable
 from potentiate.models.timehut.loss import Hierarchy
-from potentiate.models.timehut.temperature import Temperature
-from potentiate.models.timehut.temperature.seed import NoScheduling
-from potentiate.models.timehut.views import binomial, crops
+from potentiate.models.timehut.views import pair
 from potentiate.steps import GradientStep, LiveGradientStep
+from potentiate.temperature import Temperature
+from potentiate.temperature.seed import NoScheduling
 
 STREAM = 5
 """Of the draws of crops and masks, so that no other draw of the same seed is alike."""
@@ -33,6 +33,20 @@ class ContrastiveStep(GradientStep):
     temperature: Temperature = field(default_factory=NoScheduling)
     epoch: int = 1
     seed: int = 0
+
+    varied: ClassVar[bool] = True  # each has crops of its own lengths
+
+    def __post_init__(self) -> None:
+        """Refuse parts of a batch.
+
+        Raises:
+            NotApplicable: `accumulate` asks for some.
+        """
+        if self.accumulate != 1:
+            raise NotApplicable(
+                "a contrast of series in parts is another loss than that of all of them; leave "
+                "gradient-accumulation out, or take a smaller batch"
+            )
 
     def start(self, model: nn.Module, total_steps: int, position: int = 0) -> LiveContrastiveStep:
         """As `GradientStep.start`, for an `Encoder`."""
@@ -67,32 +81,15 @@ class LiveContrastiveStep(LiveGradientStep):
         """That of the next step."""
         return self.spec.temperature(self.done // self.spec.epoch, self.changes)
 
-    def _gradients(self, batch: Any) -> Tensor:
-        if self.spec.accumulate != 1:
-            raise Refused(
-                "a contrast of series in parts is another loss than that of all of them; leave "
-                "gradient-accumulation out, or take a smaller batch"
-            )
-        return super()._gradients(batch)
-
     def _forward_backward(self, inputs: Any, target: Any, share: float) -> Tensor:
         seed = (STREAM << 48) ^ (self.spec.seed * 1_000_003 + self.done)
         random = torch.Generator().manual_seed(seed % (1 << 63))
-        views = crops(inputs.transpose(0, 1), 0, random)
-        series = inputs.shape[0]
-        segments = (series, len(views.first)), (series, len(views.second))
-        rows = torch.cat([views.first.flatten(0, 1), views.second.flatten(0, 1)])
-        keep = torch.cat([binomial(*segment, random).flatten() for segment in segments])
+        views = pair(inputs, random)
         self.mark("forward")
         with self._autocast():
-            out = self.model(rows, segments, keep.to(rows.device))
-            middle, seen = series * len(views.first), series * views.overlap
-            first, second = out[middle - seen : middle], out[middle : middle + seen]
-            shape = views.overlap, series
+            first, second = views.seen(self.model(views.rows, views.segments, views.keep))
             hierarchy = cast("Hierarchy", self.spec.loss)
-            loss = hierarchy(
-                first.unflatten(0, shape), second.unflatten(0, shape), self.temperature
-            )
+            loss = hierarchy(first, second, self.temperature)
         self.mark("backward")
         scaled: Any = loss if self.scaler is None else self.scaler.scale(loss)
         scaled.backward()
