@@ -106,9 +106,9 @@ class BatchSize(Technique):
 
 
 def samples(run: Run) -> int:
-    """Return the number of samples that a training goes through, which may be more than have labels."""
+    """Return the number of samples that a training goes through: all it has, where some serve without labels."""
     stated = run.sizes.get("train", len(run.batches) * run.batches.size)
-    return int(getattr(run.batches, "count", stated))
+    return max(int(stated), getattr(run.batches, "count", 0))
 
 
 @dataclass(frozen=True)
