@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -60,6 +60,9 @@ class GradientStep:
     accumulate: int = 1
     average: float | None = None
     memory_format: torch.memory_format | None = None
+
+    varied: ClassVar[bool] = False
+    """Whether steps differ in the shapes that they compute with."""
 
     def start(self, model: nn.Module, total_steps: int, position: int = 0) -> LiveGradientStep:
         """Build optimizer, scaler and average for `model`, which already sits on its device."""

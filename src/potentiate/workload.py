@@ -114,6 +114,8 @@ class Run:
         target: What judges the run.
         source: How a child process finds this workload again, or "" if it cannot.
         recipe: What was changed in its recipe, for that child process.
+        criteria: What `validate` tells besides the target's metric that a run may be stopped by, and whether
+            higher is better.
     """
 
     model: nn.Module
@@ -129,6 +131,7 @@ class Run:
     target: Target = field(default_factory=Target)
     source: str = ""
     recipe: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    criteria: Mapping[str, bool] = field(default_factory=dict[str, bool])
 
     @property
     def steps(self) -> int:

@@ -19,6 +19,7 @@ from potentiate.errors import NotApplicable, Refused
 from potentiate.events import Started, Stepped
 from potentiate.machine.facts import usable_cores
 from potentiate.models import WORKLOADS
+from potentiate.models.reference import find
 from potentiate.techniques import TECHNIQUES, Technique, adaptive, arrange, graph
 from potentiate.techniques.reference import parse
 from potentiate.trace import Trace, trace
@@ -51,13 +52,18 @@ EXACT = [name for name, kind in TECHNIQUES.items() if kind.evidence == "exact"]
 OTHERS = [name for name in TECHNIQUES if name not in EXACT]
 PLASTIC = {name for name, kind in TECHNIQUES.items() if kind.needs & {"plasticity", "timesteps"}}
 STRUCTURAL = {name for name, kind in TECHNIQUES.items() if "structure" in kind.needs}
+CONTRASTED = {name for name, kind in TECHNIQUES.items() if kind.needs & {"temperature", "angles"}}
 SWITCHES = {"data-loading", "fused-optimizer", "label-smoothing", *PLASTIC, *STRUCTURAL}
 """What a recipe may do already, or not at all; such a technique says so before anything runs."""
+UNFIT = {"batch-size", "compile", "ema-weights", "gradient-accumulation"}
+"""What a contrast of few series at crops of any length, with averaged weights, refuses on top of these."""
 
 BRAIN, REWIRED = busy_brain(), busy_plastic()
 SIMILAR = {"plastic/mnist", "plastic/fashion-mnist"}
 """Workloads that are one of the others with more data."""
 HERE = [workload for name, workload in WORKLOADS.items() if name not in SIMILAR]
+SMALL = {"outputs": 8, "hidden": 4, "depth": 2, "epochs": 8, "evaluate_every": 1, "head": "ridge"}
+WAVES = find("timehut/waves").varied(SMALL)
 
 
 def stated(name: str) -> Technique:
@@ -162,7 +168,7 @@ def steps(workload: Workload, techniques: list[Technique], count: int = 3) -> li
 
 
 @pytest.mark.parametrize("name", TECHNIQUES)
-@pytest.mark.parametrize("workload", [*HERE, TINY, PLAIN, LOCAL], ids=lambda w: w.name)
+@pytest.mark.parametrize("workload", [*HERE, WAVES, TINY, PLAIN, LOCAL], ids=lambda w: w.name)
 def test_applies_where_its_needs_are_met_and_refuses_elsewhere(workload, name, data):
     if workload.name.partition("/")[2] in DATASETS:
         data(workload.name.partition("/")[2])
@@ -178,15 +184,15 @@ def test_applies_where_its_needs_are_met_and_refuses_elsewhere(workload, name, d
     except NotApplicable as refused:
         reason = str(refused)
     if reason:
-        assert name in SWITCHES
-        assert workload.provides & {"plasticity", "structure"}
+        assert name in SWITCHES | (UNFIT if workload is WAVES else set())
+        assert workload.provides & {"plasticity", "structure", "temperature"}
         assert is_one_sentence(reason)
     else:
         assert losses  # fewer than three where the run is shorter, or stops
     assert all(loss == loss for loss in losses)
 
 
-@pytest.mark.parametrize("name", sorted(PLASTIC | STRUCTURAL))
+@pytest.mark.parametrize("name", sorted(PLASTIC | STRUCTURAL | CONTRASTED))
 def test_applies_where_every_mechanism_is_at_work(name):
     assert len(steps(home(name), [stated(name)])) == 3
 
@@ -200,7 +206,7 @@ def test_a_missing_capability_is_named(name):
 @pytest.mark.parametrize("pair", list(combinations(TECHNIQUES, 2)), ids=" ".join)
 def test_order_of_listing_does_not_matter(pair):
     homes = {home(name).name: home(name) for name in pair}
-    workload = next((w for w in (BRAIN, REWIRED) if w.name in homes), TINY)
+    workload = next((w for w in (BRAIN, REWIRED, WAVES) if w.name in homes), TINY)
     outcomes = list[Trace | str]()
     for order in permutations(pair):
         torch._dynamo.reset()
@@ -229,11 +235,11 @@ def test_exclusive_techniques_are_refused_together():
 
 def home(name: str) -> Workload:
     """Where a technique finds what it works on."""
-    others = REWIRED if name in STRUCTURAL else WORKLOADS["cnn/digits"]
-    return BRAIN if name in PLASTIC else others
+    homes = (BRAIN, PLASTIC), (REWIRED, STRUCTURAL), (WAVES, CONTRASTED)
+    return next((workload for workload, names in homes if name in names), WORKLOADS["cnn/digits"])
 
 
-HOMES = WORKLOADS["cnn/digits"], BRAIN, REWIRED
+HOMES = WORKLOADS["cnn/digits"], BRAIN, REWIRED, WAVES
 
 
 @pytest.fixture(scope="module")

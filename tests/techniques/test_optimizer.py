@@ -104,3 +104,10 @@ def test_parameters_that_do_not_learn_are_left_out(run):
     model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
     model[0].requires_grad_(False)
     assert Optimizer().apply(run.edit(model=model)).step.optimizer is optim.AdamW
+
+
+def test_what_is_declared_fused_is_not_fused_again(run):
+    declared = run.edit_step(options={"lr": 0.1, "fused": True})
+    with pytest.raises(NotApplicable, match="fused already"):
+        FusedOptimizer().settle(declared, "cpu")
+    assert FusedOptimizer().settle(run, "cpu") == FusedOptimizer()

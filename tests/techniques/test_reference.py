@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from potentiate.errors import Refused
 from potentiate.techniques import TECHNIQUES, OneCycle, Optimizer, RateTable
-from potentiate.techniques.reference import ALIASES, cards, parse
+from potentiate.techniques.reference import ABSENT, ALIASES, OTHER_NAMES, cards, parse
 
 SPECS = [
     *TECHNIQUES,
@@ -19,6 +19,7 @@ SPECS = [
     "data-loading:mode=workers,workers=4,pin=True",
     "early-stopping:patience=none,target=0.9",
     "early-stopping:patience=5,min_delta=0.001",
+    "early-stopping:metric=contrast,every=0.5",
     "ema-weights:decay=0.5",
     "gradient-accumulation:parts=4",
     "label-smoothing:smoothing=0.05",
@@ -29,7 +30,9 @@ SPECS = [
     "optimizer:name=SGD,lr=0.1,momentum=0.9,weight_decay=0",
     "rarer-evaluation:every=2",
     "short-schedule:factor=0.2",
+    "no-angles:between=series",
     "step-decay:gamma=0.7,every=2",
+    "temperature:schedule=multi_cycle_cosine,low=0.1,span=5",
     "threads:count=2",
 ]
 
@@ -68,6 +71,32 @@ def test_aliases_are_techniques(alias, meant):
     assert alias not in TECHNIQUES
 
 
+@pytest.mark.parametrize("name", [*ABSENT, *OTHER_NAMES])
+def test_what_is_not_there_says_so(name):
+    assert name not in {*TECHNIQUES, *ALIASES}
+    with pytest.raises(Refused, match=f"technique '{name}': .*; leave it out") as caught:
+        parse(name)
+    assert ". " not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("mixed-precision", "mixed-precision"),
+        ("amp", "mixed-precision"),
+        ("gradient-checkpointing", "activation-checkpointing"),
+        ("adaptive-batch", "adaptive-batch"),
+        ("compiled-model", "compile"),
+        ("compiled-models", "compile"),
+        ("early-stopping", "early-stopping"),
+        ("memory-efficient-loading", "data-loading"),
+        ("efficient-schedulers", "temperature"),
+    ],
+)
+def test_words_of_the_seed_system_are_understood(word, meant):
+    assert parse(word).name == meant
+
+
 def test_spelling_is_forgiven():
     assert parse(" Gradient_Checkpointing ") == parse("activation-checkpointing")
     assert parse("batch-size: size = 32 ,") == parse("batch-size:size=32")
@@ -96,6 +125,20 @@ def test_settings_override_those_of_an_alias():
         ("lr-table:values=0.1|x", "values.1='x' is refused"),
         ("optimizer:name=LBFGS", "no optimizer in torch.optim 'LBFGS'"),
         ("channels-last:size=3", "technique 'channels-last' has no settings; leave 'size' out"),
+        (
+            "pruning:ratio=0.2",
+            "structured pruning, which takes whole channels out, is no technique",
+        ),
+        (
+            "Knowledge_Distillation",
+            "'Knowledge_Distillation': learning from a larger network is no",
+        ),
+        ("curriculum-learning", "learning from easy samples first is no technique yet; leave it"),
+        (
+            "temperature:schedule=linear",
+            "no temperature schedule 'linear'; did you mean 'linear-de",
+        ),
+        ("temperature:low=0", "low='0' is refused: input should be greater than 0"),
         ("", "there is no technique ''"),
     ],
 )

@@ -76,6 +76,18 @@ def test_workloads_own_metric_decides(tiny):
     assert run.stop.goal == Target("loss", None, higher_is_better=False)
 
 
+def test_another_metric_decides_where_it_is_asked_for(tiny):
+    run = EarlyStopping(patience=1, metric="loss", every=0.5).apply(tiny().build(0))
+    assert run.evaluate_every == 0.5
+    assert run.stop([{"accuracy": 0.5, "loss": 1.0}, {"accuracy": 0.9, "loss": 1.1}])
+    assert not run.stop([{"accuracy": 0.5, "loss": 1.0}, {"accuracy": 0.4, "loss": 0.9}])
+
+
+def test_an_unknown_metric_is_refused_before_training(tiny):
+    with pytest.raises(NotApplicable, match="'los' of this run; did you mean 'loss'"):
+        next(train(tiny(), [EarlyStopping(metric="los")]))
+
+
 def test_rarer_evaluation_counts_epochs_and_ends_with_one(tiny):
     events = list(train(tiny(epochs=5), [RarerEvaluation(2)]))
     per_epoch = 6  # 42 samples in batches of 8

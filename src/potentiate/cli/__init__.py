@@ -79,6 +79,10 @@ def train(
         str | None,
         typer.Argument(help="A name of 'potentiate list workloads', or file.py:attribute."),
     ] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Short for WORKLOAD/NAME, after a model's name."),
+    ] = None,
     technique: Technique = None,
     setting: Settings = None,
     preset: Annotated[
@@ -97,8 +101,11 @@ def train(
     quiet: Quiet = False,
 ) -> int:
     """Train a workload; Ctrl-C writes a checkpoint and says how to go on."""
+    from potentiate.cli.naming import with_dataset
     from potentiate.cli.train import Shown, carry_out, from_options, from_resume
 
+    if workload is not None:
+        workload = with_dataset(workload, dataset)
     shown = Shown(save_every, keep, quiet, log_every)
     if resume is None:
         order = from_options(
@@ -106,6 +113,7 @@ def train(
         )
     else:
         given = {
+            "--dataset": dataset,
             "--technique": technique,
             "--set": setting,
             "--preset": preset,

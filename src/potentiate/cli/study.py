@@ -8,6 +8,9 @@ from typing import Annotated, Literal
 import typer
 
 Profile = Literal["quick", "standard", "thorough"]
+Dataset = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Short for WORKLOAD/NAME, after a model's name.")
+]
 Objective = Literal["fastest", "smallest", "greenest", "balanced"]
 
 
@@ -27,6 +30,7 @@ def study(
         ),
     ],
     names: Annotated[list[str] | None, typer.Argument(help="Further techniques of --test.")] = None,
+    dataset: Dataset = None,
     baseline_only: Annotated[
         bool, typer.Option("--baseline-only", help="Measure the baseline and its noise.")
     ] = False,
@@ -36,7 +40,11 @@ def study(
     ] = None,
     full: Annotated[
         bool,
-        typer.Option("--full", help="Every technique, alone and combined, confirmed. [default]"),
+        typer.Option(
+            "--full",
+            "--full-optimization",
+            help="Every technique, alone and combined, confirmed. [default]",
+        ),
     ] = False,
     profile: Annotated[Profile, typer.Option(help="How thorough.")] = "standard",
     budget: Annotated[
@@ -70,7 +78,10 @@ def study(
     out: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="Folder of the study. [default: runs/study/WORKLOAD-MODE-PROFILE]"
+            "--out",
+            "--results-dir",
+            metavar="DIR",
+            help="Folder of the study. [default: runs/study/WORKLOAD-MODE-PROFILE]",
         ),
     ] = None,
     plan_only: Annotated[
@@ -81,8 +92,10 @@ def study(
 
     The same command goes on where an interrupted study stopped.
     """
+    from potentiate.cli.naming import with_dataset
     from potentiate.cli.studying import declared, from_file, investigated
 
+    workload = with_dataset(workload, dataset)
     asked = [*(test or []), *(names or [])]
     if workload.endswith(".toml"):
         given = {

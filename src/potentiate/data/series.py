@@ -105,6 +105,13 @@ def load_series(name: str) -> SeriesSet:
     )
 
 
+def series_names() -> list[str]:
+    """Return the names of the sets of the archives that lie in the data folder."""
+    folder = data_folder()
+    found = [path for part in ARCHIVES[:2] for path in sorted((folder / part).glob("*"))]
+    return [path.name for path in found if path.is_dir()]
+
+
 def as_series(values: Any) -> NDArray[np.float32]:
     """Return series of any usual form as float32 [n, instants, channels].
 
@@ -143,7 +150,7 @@ def _files(name: str) -> list[Path]:
             ]
             if all(path.is_file() for path in paths):
                 return paths
-    here = [path.name for part in ARCHIVES[:2] for path in sorted((folder / part).glob("*"))]
+    here = series_names()
     if Path(name).name != name or not here:
         raise Refused(
             f"there is no set '{name}' of series in {folder}; set POTENTIATE_DATA to the folder that holds "

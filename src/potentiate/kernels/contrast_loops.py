@@ -9,7 +9,17 @@ from numba import types
 from numba.extending import intrinsic
 
 from potentiate.kernels.lanes import KIND, LANES, Lanes
-from potentiate.kernels.vectors import _folded, _I64, _load, _longs, _Loop, _pointers, _spread, _store, _zeros  # fmt: skip
+from potentiate.kernels.vectors import (  # fmt: skip
+    _I64,
+    _folded,
+    _load,
+    _longs,
+    _Loop,
+    _pointers,
+    _spread,
+    _store,
+    _zeros,
+)
 
 NUMBER = types.float32
 

@@ -9,9 +9,14 @@ from dataclasses import is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from potentiate.data.catalog import data_folder
+from potentiate.data.series import WAVES, series_names
 from potentiate.errors import Refused, unknown
 from potentiate.models import FAMILIES, WORKLOADS
 from potentiate.workload import Workload
+
+SHOWN = 8
+"""Sets of a family that are named, where one is missing."""
 
 
 def find(reference: str) -> Workload:
@@ -22,6 +27,10 @@ def find(reference: str) -> Workload:
     """
     if (known := of_tables(reference)) is not None:
         return known
+    if (family := reference.rstrip("/")) in FAMILIES:
+        raise Refused(
+            f"{family} needs a set of series: {family}/{WAVES} is made and needs no file, and {_sets(family)}"
+        )
     path, colon, attribute = reference.rpartition(":")
     if not colon and reference.endswith(".py"):
         path, attribute = reference, "workload"
@@ -49,6 +58,15 @@ def of_tables(reference: str) -> Workload | None:
     if slash and member and family in FAMILIES and not member.endswith(".py"):
         return FAMILIES[family](member)
     return WORKLOADS.get(reference)
+
+
+def _sets(family: str) -> str:
+    """What sets a family would find here."""
+    names, folder = series_names(), data_folder()
+    if not names:
+        return f"any set of the archives UCR and UEA is one where it lies in {folder}/ucr or {folder}/uea"
+    shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if names[SHOWN:] else "")
+    return f"{family}/NAME takes a set in {folder}, where {shown} lie"
 
 
 def schedule(workload: Workload) -> str:

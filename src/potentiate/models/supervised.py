@@ -104,7 +104,8 @@ def supervised(
         margin: Loss of quality that counts as equal.
         split: batch -> (inputs, targets).
         provides: Further capabilities of the network: "images" (input [n, channels, height, width]),
-            "blocks" (an nn.Sequential, whose children can be recomputed).
+            "blocks" (an nn.Sequential, whose children can be recomputed, or a network with a switch
+            `recompute`).
         source: Set by the table of workloads.
         imports: Modules that loading the data needs, imported before the clock starts.
         **recipe: Fields of `Recipe`.
@@ -140,6 +141,7 @@ def supervised(
                 "validation": size(given.validation),
                 "test": size(given.test),
             },
+            criteria={"loss": False},
         )
 
     return Workload(

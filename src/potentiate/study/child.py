@@ -14,6 +14,7 @@ import time
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -40,6 +41,8 @@ from potentiate.training import Training
 from potentiate.workload import Workload
 
 PROFILE_STEPS = 20
+COUNTED_STEPS = 10
+"""Steps over which FLOPs are averaged where steps differ in what they compute."""
 TRACE_STEPS = 50
 LOOK = 0.1
 """Seconds between two looks at the memory of processes that a run has started."""
@@ -219,16 +222,21 @@ def _phases(training: Training) -> dict[str, float]:
 def _flops(
     workload: Workload, techniques: Sequence[Technique], request: Request
 ) -> dict[str, float] | None:
-    """FLOPs of one training step, counted on an eager build; None where kernels of our own do the work."""
+    """FLOPs of one training step, counted on an eager build; None where kernels of our own do the work.
+
+    Of steps that differ in what they compute it is the mean of the first.
+    """
     if "plasticity" in workload.provides:
         return None  # the counter sees what torch does, which is the smallest part here
     events = train(workload, techniques, seed=request.seed, device=request.device, warmup=1)
     training = next(e.training for e in events if isinstance(e, Started))
-    batch = next(training.run.batches.start(0, training.device))
+    batches = training.run.batches.start(0, training.device)
     training.run.model.train()
-    counted = count_flops(lambda: training.step(batch))
+    steps = COUNTED_STEPS if getattr(training.run.step, "varied", False) else 1
+    counts = [count_flops(partial(training.step, next(batches))) for _ in range(steps)]
     events.close()
-    return {"matmul": counted.matmul, "elementwise": counted.elementwise, "bytes": counted.bytes}
+    kinds = ("matmul", "elementwise", "bytes")
+    return {kind: sum(getattr(count, kind) for count in counts) / steps for kind in kinds}
 
 
 def _sanity(request: Request) -> Record:

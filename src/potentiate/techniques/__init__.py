@@ -6,6 +6,7 @@ A new technique is its class, a line here, and the hand-computed cases of its te
 from potentiate.techniques.adaptive import AdaptiveBatch
 from potentiate.techniques.base import Evidence, Stage, Technique, arrange
 from potentiate.techniques.batch import BatchSize, GradientAccumulation
+from potentiate.techniques.contrast import NoAngles, TemperatureSchedule
 from potentiate.techniques.graph import ActivationCheckpointing, ChannelsLast, Compile
 from potentiate.techniques.loading import DataLoading
 from potentiate.techniques.optimizer import FusedOptimizer, Optimizer
@@ -64,6 +65,7 @@ TECHNIQUES: dict[str, type[Technique]] = {
     "lr-table": RateTable,
     "mixed-precision": MixedPrecision,
     "moving-coactivation": MovingCoactivation,
+    "no-angles": NoAngles,
     "one-cycle": OneCycle,
     "optimizer": Optimizer,
     "rarer-coactivation": RarerCoactivation,
@@ -78,6 +80,7 @@ TECHNIQUES: dict[str, type[Technique]] = {
     "sparse-edges": SparseEdges,
     "steeper-curriculum": SteeperCurriculum,
     "step-decay": StepDecay,
+    "temperature": TemperatureSchedule,
     "threads": Threads,
     "vectorized-pruning": VectorizedPruning,
 }
@@ -107,6 +110,7 @@ __all__ = [
     "LabelSmoothing",
     "MixedPrecision",
     "MovingCoactivation",
+    "NoAngles",
     "OneCycle",
     "Optimizer",
     "RarerCoactivation",
@@ -124,6 +128,7 @@ __all__ = [
     "SteeperCurriculum",
     "StepDecay",
     "Technique",
+    "TemperatureSchedule",
     "Threads",
     "VectorizedPruning",
     "arrange",

@@ -98,3 +98,14 @@ def arrange(
         if reason:
             raise NotApplicable(f"{technique.name} cannot run here: {reason}")
     return ordered
+
+
+def refuse(name: str, *reasons: tuple[bool, str]) -> None:
+    """Raise the first reason that holds.
+
+    Raises:
+        NotApplicable: One of the reasons holds, so that technique `name` would change nothing.
+    """
+    for holds, reason in reasons:
+        if holds:
+            raise NotApplicable(f"{name}: {reason}")

@@ -84,6 +84,8 @@ class BatchSize(Technique):
         if self.size > most:
             raise NotApplicable(f"batch-size {self.size} exceeds the {most} training samples")
         run = run.edit(batches=run.batches.resized(self.size))
+        if hasattr(run.step, "epoch"):  # steps that count epochs have fewer to one now
+            run = run.edit_step(epoch=len(run.batches))
         factor = self.lr_factor * (self.size / before) ** EXPONENTS[self.rule(run)]
         if factor == 1.0:
             return run
@@ -104,8 +106,9 @@ class BatchSize(Technique):
 
 
 def samples(run: Run) -> int:
-    """Return the number of training samples."""
-    return int(run.sizes.get("train", len(run.batches) * run.batches.size))
+    """Return the number of samples that a training goes through: all it has, where some serve without labels."""
+    stated = run.sizes.get("train", len(run.batches) * run.batches.size)
+    return max(int(stated), getattr(run.batches, "count", 0))
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from torch import nn
 from torch.utils import checkpoint as recomputing
 
 from potentiate.errors import NotApplicable
-from potentiate.techniques.base import Evidence, Stage, Technique
+from potentiate.techniques.base import Evidence, Stage, Technique, refuse
 from potentiate.techniques.gradient import gradient_step
 from potentiate.workload import Metrics, Run
 
@@ -66,8 +66,12 @@ class ActivationCheckpointing(Technique):
     needs: ClassVar[frozenset[str]] = frozenset({"gradient", "blocks"})
 
     def apply(self, run: Run) -> Run:
-        """Return the run with its `nn.Sequential` recomputed; the names of its state stay."""
-        model = run.model
+        """Return the run with its blocks recomputed; the names of its state stay."""
+        model: Any = run.model
+        if isinstance(getattr(model, "recompute", None), bool):
+            refuse(self.name, (model.recompute, "this network computes its blocks again already"))
+            model.recompute = True
+            return run
         if not isinstance(model, nn.Sequential) or "forward" in _own_names(type(model)):
             raise NotApplicable(
                 f"activation-checkpointing recomputes the blocks of an nn.Sequential and the network "
@@ -158,6 +162,13 @@ class Compile(Technique):
         """Return the run with the network compiled in place, so that the names of its state stay."""
         model: Any = run.model
         untyped: Any = torch
+        refuse(
+            self.name,
+            (
+                getattr(run.step, "varied", False),
+                "each step of this run has other shapes, and each would be compiled anew; leave it out",
+            ),
+        )
 
         def call(*inputs: Any) -> Any:
             return model._call_impl(*inputs)

@@ -87,6 +87,16 @@ class FusedOptimizer(Technique):
     needs: ClassVar[frozenset[str]] = frozenset({"gradient"})
     speeds: ClassVar[tuple[str, ...]] = ("optimizer",)
 
+    def settle(self, run: Run, device: str) -> FusedOptimizer:
+        """Return itself.
+
+        Raises:
+            NotApplicable: The run, as declared, updates that way already.
+        """
+        if gradient_step(run, self.name).options.get("fused"):
+            raise NotApplicable("fused-optimizer: the optimizer of this run is fused already")
+        return self
+
     def apply(self, run: Run) -> Run:
         """Return the run with a fused update, or one in lists of tensors."""
         step = gradient_step(run, self.name)

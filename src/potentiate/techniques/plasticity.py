@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from potentiate.errors import NotApplicable
-from potentiate.techniques.base import Evidence, Stage, Technique
+from potentiate.techniques.base import Evidence, Stage, Technique, refuse
 from potentiate.workload import Run
 
 Positive = Annotated[float, Field(gt=0)]
@@ -27,17 +27,6 @@ def plasticity_of(run: Run, name: str) -> Any:
             f"{name} edits the plasticity of a step and this run has a {type(run.step).__name__}"
         )
     return found
-
-
-def refuse(name: str, *reasons: tuple[bool, str]) -> None:
-    """Raise the first reason that holds.
-
-    Raises:
-        NotApplicable: One of the reasons holds, so that technique `name` would change nothing.
-    """
-    for holds, reason in reasons:
-        if holds:
-            raise NotApplicable(f"{name}: {reason}")
 
 
 @dataclass(frozen=True)

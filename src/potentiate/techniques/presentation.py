@@ -8,8 +8,8 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from potentiate.errors import NotApplicable
-from potentiate.techniques.base import Evidence, Stage, Technique
-from potentiate.techniques.plasticity import plasticity_of, refuse
+from potentiate.techniques.base import Evidence, Stage, Technique, refuse
+from potentiate.techniques.plasticity import plasticity_of
 from potentiate.workload import Run
 
 Positive = Annotated[float, Field(gt=0)]

@@ -17,16 +17,21 @@ from potentiate.techniques.base import Technique
 ALIASES: dict[str, str] = {
     "accumulation": "gradient-accumulation",
     "adaptive-batch-size": "adaptive-batch",
+    "adaptive-batch-sizing": "adaptive-batch",
     "adaptive-batching": "adaptive-batch",
     "amp": "mixed-precision",
     "autocast": "mixed-precision",
+    "automatic-mixed-precision": "mixed-precision",
     "bf16": "mixed-precision:dtype=bf16",
     "checkpointing": "activation-checkpointing",
     "compilation": "compile",
+    "compiled-model": "compile",
+    "compiled-models": "compile",
     "cosine-annealing": "cosine",
     "data-loader": "data-loading",
     "dynamic-learning-rate": "one-cycle",
     "early-stop": "early-stopping",
+    "efficient-schedulers": "temperature",
     "ema": "ema-weights",
     "fp16": "mixed-precision:dtype=fp16",
     "fused": "fused-optimizer",
@@ -34,14 +39,36 @@ ALIASES: dict[str, str] = {
     "learning-rate": "one-cycle",
     "learning-rate-table": "lr-table",
     "lr-schedule": "one-cycle",
+    "memory-efficient-loading": "data-loading",
+    "mixed-precision-training": "mixed-precision",
+    "model-compilation": "compile",
     "onecycle": "one-cycle",
     "resident": "data-loading:mode=resident",
     "step": "step-decay",
+    "temperature-schedule": "temperature",
     "tf32": "mixed-precision:dtype=tf32",
     "torch-compile": "compile",
     "workers": "data-loading:mode=workers",
 }
 """What people call them elsewhere; an alias may state settings."""
+
+ABSENT: dict[str, str] = {
+    "cuda-optimizations": "settings of CUDA such as the search of cuDNN for its fastest kernels are no technique yet",
+    "curriculum": "learning from easy samples first is no technique yet",
+    "knowledge-distillation": "learning from a larger network is no technique yet",
+    "memory-efficient-attention": "no network here has attention",
+    "pruning": "structured pruning, which takes whole channels out, is no technique yet",
+    "quantization": "quantization to 8 bits changes the network that is deployed and is no technique yet",
+}
+"""What other systems name and is not there, with the reason."""
+
+OTHER_NAMES = {
+    "curriculum-learning": "curriculum",
+    "distillation": "knowledge-distillation",
+    "model-pruning": "pruning",
+    "structured-pruning": "pruning",
+}
+"""Other names of what is not there."""
 
 OTHER_KEYS = {("optimizer", "name"): "kind"}
 """(technique, key as typed) -> field, where a technique's own name is in the way."""
@@ -64,6 +91,8 @@ def parse(spec: str) -> Technique:
     typed, _, settings = spec.strip().partition(":")
     name = typed.strip().lower().replace("_", "-")
     name, _, implied = ALIASES.get(name, name).partition(":")
+    if (absent := OTHER_NAMES.get(name, name)) in ABSENT:
+        raise Refused(f"technique '{typed}': {ABSENT[absent]}; leave it out")
     if name not in TECHNIQUES:
         raise unknown("technique", typed, [*TECHNIQUES, *ALIASES])
     changes = _settings(name, implied) | _settings(name, settings)

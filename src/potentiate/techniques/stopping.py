@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from potentiate.errors import NotApplicable
+from potentiate.errors import NotApplicable, unknown
 from potentiate.techniques.base import Evidence, Stage, Technique
 from potentiate.workload import Metrics, Run, Stop, Target
 
@@ -30,12 +30,18 @@ class EarlyStopping(Technique):
         min_delta: Gain over the best so far that counts as improvement, in the metric's unit.
         target: Value of the metric that ends the run when it is reached; none: no such stop.
         seconds: Training time after which the next evaluation ends the run; none: no such stop.
+        metric: What is watched, on validation data: the target's metric, or another that the workload declares,
+            such as "loss" of supervised training, or "contrast" or "alignment" of series without labels.
+        every: Epochs between two evaluations; none: as declared. A run that is evaluated no more often than
+            `patience` is never stopped by it.
     """
 
     patience: Annotated[int, Field(ge=1)] | None = 3
     min_delta: Annotated[float, Field(ge=0)] = 0.0
     target: float | None = None
     seconds: Annotated[float, Field(gt=0)] | None = None
+    metric: str | None = None
+    every: Annotated[float, Field(gt=0)] | None = None
 
     name: ClassVar[str] = "early-stopping"
     stage: ClassVar[Stage] = Stage.STOP
@@ -47,8 +53,19 @@ class EarlyStopping(Technique):
             raise NotApplicable(
                 "early-stopping has no reason to stop; state patience, target or seconds"
             )
-        goal = Target(run.target.metric, self.target, run.target.higher_is_better)
+        goal = self._goal(run)
+        if self.every is not None:
+            run = run.edit(evaluate_every=self.every)
         return run.edit(stop=StopWhen(goal, self.patience, self.min_delta, run.stop, self.seconds))
+
+    def _goal(self, run: Run) -> Target:
+        known = {**run.criteria, run.target.metric: run.target.higher_is_better}
+        metric = run.target.metric if self.metric is None else self.metric
+        if metric not in known:
+            raise NotApplicable(
+                f"early-stopping: {unknown('metric', metric, known, ' of this run')}"
+            )
+        return Target(metric, self.target, known[metric])
 
 
 @dataclass(frozen=True)

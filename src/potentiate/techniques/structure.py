@@ -8,8 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from potentiate.errors import NotApplicable
-from potentiate.techniques.base import Evidence, Stage, Technique
-from potentiate.techniques.plasticity import refuse
+from potentiate.techniques.base import Evidence, Stage, Technique, refuse
 from potentiate.workload import Run
 
 Often = Annotated[int, Field(ge=2)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -9,12 +11,17 @@ import torch
 from potentiate import train
 from potentiate.checkpoint import Shelf, load
 from potentiate.data.series import SeriesPart, load_series
-from potentiate.errors import Refused
+from potentiate.errors import NotApplicable, Refused
 from potentiate.events import Evaluated, Finished, Started, Stepped
+from potentiate.measure import count_flops
 from potentiate.models.reference import find
 from potentiate.models.timehut.encoder import Encoder
 from potentiate.models.timehut.readout import FREE, Read, encoded, fitted, represented
+from potentiate.models.timehut.views import pair
+from potentiate.study.child import COUNTED_STEPS, _flops
+from potentiate.study.record import Request
 from potentiate.techniques.reference import parse
+from potentiate.trace import trace
 
 SMALL = {"outputs": 24, "hidden": 16, "depth": 4, "epochs": 4, "evaluate_every": 2}
 
@@ -86,15 +93,90 @@ def test_the_additions_change_what_is_learned_and_the_preset_takes_them_away():
     assert plain != losses(small())
 
 
-@pytest.mark.parametrize("spec", ["mixed-precision", "short-schedule", "early-stopping"])
+@pytest.mark.parametrize(
+    "spec", ["mixed-precision", "mixed-precision:dtype=fp16", "short-schedule", "early-stopping"]
+)
 def test_techniques_for_gradients_apply(spec):
     (end,) = [e for e in events(small(epochs=1), spec) if isinstance(e, Finished)]
     assert end.test["accuracy"] > 0.3
 
 
-def test_accumulation_is_refused_in_one_sentence():
-    with pytest.raises(Refused, match="another loss"):
-        events(small(epochs=1), "gradient-accumulation:parts=2")
+@pytest.mark.parametrize(
+    ("spec", "reason"),
+    [
+        ("gradient-accumulation:parts=2", "another loss"),
+        ("compile", "each step of this run has other shapes"),
+        ("ema-weights", "averages its weights already"),
+        ("fused-optimizer", "fused already"),
+        ("label-smoothing", "the loss is Hierarchy"),
+        ("data-loading", "in memory already"),
+        ("early-stopping:metric=contrasts", "did you mean 'contrast'"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_anything_runs(spec, reason):
+    with pytest.raises(NotApplicable, match=reason):
+        next(train(small(), [parse(spec)]))
+
+
+@pytest.mark.parametrize("specs", [(), ("mixed-precision",)])
+def test_blocks_that_are_computed_again_leave_every_bit_and_less_in_memory(specs):
+    techniques = [parse(spec) for spec in specs]
+    again = [*techniques, parse("gradient-checkpointing")]
+    assert trace(small(), again, steps=6) == trace(small(), techniques, steps=6)
+    assert kept(again) < 0.7 * kept(techniques)
+
+
+def kept(techniques):
+    """Bytes that the forward pass of a step keeps for the way back, without weights."""
+    training = next(e.training for e in train(small(), techniques) if isinstance(e, Started))
+    weights = {p.untyped_storage().data_ptr() for p in training.run.model.parameters()}
+    found = dict[int, int]()
+
+    def note(tensor):
+        place = tensor.untyped_storage().data_ptr()
+        if place not in weights:
+            found[place] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    batch = next(training.run.batches.start(0, training.device))
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        views = pair(batch[0], torch.Generator().manual_seed(0))
+        with training.step._autocast():
+            training.run.model.train()(views.rows, views.segments, views.keep)
+    return sum(found.values())
+
+
+def test_flops_are_those_of_the_products_that_are_computed():
+    torch.manual_seed(0)
+    model = Encoder(2, outputs=5, hidden=3, depth=2)
+    segments = ((2, 6), (2, 3))  # 12 and 6 rows; dilations 1, 2, 4
+    rows = torch.randn(18, 2, requires_grad=False)
+
+    def taps(dilation):  # rows that the three taps see
+        return 18 + 2 * sum(n * max(0, length - dilation) for n, length in segments)
+
+    ahead = 18 * 2 * 3  # multiply-adds of the first map
+    ahead += sum(taps(d) * (3 * 3 + 3 * 3) for d in (1, 2))
+    ahead += taps(4) * (3 * 5 + 5 * 5) + 18 * 3 * 5  # the last block has a map around
+    keep = torch.ones(18, dtype=torch.bool)
+
+    def forward():
+        return model(rows, segments, keep)
+
+    assert count_flops(forward).matmul == 2 * ahead
+    loss = forward().sum()
+    # by the weights of all, and by the input of all but the first map
+    assert count_flops(loss.backward).matmul == 2 * (2 * ahead - 18 * 2 * 3)
+
+
+def test_flops_of_a_step_are_a_mean_over_crops():
+    request = Request("probe", "baseline", mode="probe")
+    training = next(e.training for e in train(small()) if isinstance(e, Started))
+    batches = training.run.batches.start(0, training.device)
+    training.run.model.train()
+    each = [count_flops(partial(training.step, next(batches))).matmul for _ in range(COUNTED_STEPS)]
+    assert len(set(each)) > 1
+    assert _flops(small(), [], request)["matmul"] == pytest.approx(sum(each) / len(each))
 
 
 def test_an_unknown_schedule_is_refused_with_the_nearest():

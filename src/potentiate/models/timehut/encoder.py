@@ -6,13 +6,14 @@ Source: Yue et al. 2022, arXiv:2106.10466 (TS2Vec).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from potentiate.errors import Refused
 from potentiate.kernels.dilated import Segment, dilated_block
-from potentiate.models.timehut.views import Views
+from potentiate.models.timehut.views import Pair
 
 TAPS = 3
 
@@ -50,6 +51,9 @@ class Encoder(nn.Module):
         hidden: Width within.
         depth: Blocks of that width, the dilation of each twice that of the one before; one more follows.
         dropout: Share of the output that is left out in training.
+
+    Attributes:
+        recompute: Whether blocks are computed again on the way back, which keeps one array of each and not two.
     """
 
     def __init__(
@@ -69,6 +73,7 @@ class Encoder(nn.Module):
                 f"depth={depth} and dropout={dropout} are refused: depth >= 0, 0 <= dropout < 1"
             )
         self.channels, self.outputs, self.dropout = channels, outputs, dropout
+        self.recompute = False  # blocks but the last keep their input alone for the way back
         self.input = nn.Linear(channels, hidden)
         self.blocks = nn.ModuleList(Block(hidden, hidden, 2**i) for i in range(depth))
         self.blocks.append(Block(hidden, outputs, 2**depth, mapped=True))
@@ -90,29 +95,29 @@ class Encoder(nn.Module):
             return out.view(instants, series, -1)
         h = self._within(x, keep)
         for block in self.blocks:
-            h = block(h, segments)
+            h = self._through(block, h, segments)
         return dropped(h, self.dropout) if self.training else h
 
-    def overlap(self, views: Views, keep: Tensor | None = None) -> Tensor:
+    def overlap(self, views: Pair) -> Tensor:
         """Return what both views see, [instants, 2, series, outputs].
 
         Where a dilation reaches beyond the ends of the views, a row sees itself alone: from there on
         rows beside the overlap are left out, which is exact.
         """
-        series, ends = views.first.shape[1], (len(views.first), len(views.second))
-        rows = torch.cat([views.first.flatten(0, 1), views.second.flatten(0, 1)])
-        segments, h = tuple((series, instants) for instants in ends), self._within(rows, keep)
-        blocks = [*self.blocks]
-        while blocks and blocks[0].dilation < max(ends):
-            h = blocks.pop(0)(h, segments)
-        middle, seen = series * ends[0], series * views.overlap
-        both = h[middle - seen : middle], h[middle : middle + seen]
-        h = torch.stack([part.unflatten(0, (views.overlap, series)) for part in both], 1)
+        h, segments, blocks = self._within(views.rows, views.keep), views.segments, [*self.blocks]
+        longest = max(instants for _, instants in segments)
+        while blocks and cast("Block", blocks[0]).dilation < longest:
+            h = self._through(blocks.pop(0), h, segments)
+        h = torch.stack(views.seen(h), 1)
         shape, h = h.shape, h.flatten(0, 2)
         for block in blocks:
-            h = block(h, ((len(h), 1),))
+            h = self._through(block, h, ((len(h), 1),))
         h = dropped(h, self.dropout) if self.training else h
         return h.view(*shape[:3], -1)
+
+    def _through(self, block: nn.Module, h: Tensor, segments: Sequence[Segment]) -> Tensor:
+        again = self.recompute and torch.is_grad_enabled() and block is not self.blocks[-1]
+        return _recomputed(block, h, segments) if again else block(h, segments)
 
     def _within(self, x: Tensor, keep: Tensor | None) -> Tensor:
         """Rows as the first block sees them: mapped, and nothing where a value is missing or hidden."""
@@ -132,6 +137,15 @@ def dropped(x: Tensor, share: float) -> Tensor:
     bits = draws.random_(-(1 << 63), None).view(torch.int16)[: x.numel()].view_as(x)
     kept = bits >= round(share * 65536) - 32768
     return x * (kept.to(x.dtype) / (1 - share))
+
+
+def _recomputed(block: nn.Module, h: Tensor, segments: Sequence[Segment]) -> Tensor:
+    from torch.utils import checkpoint
+
+    recomputing: Any = checkpoint
+    return recomputing.checkpoint(
+        block, h, segments, use_reentrant=False, preserve_rng_state=False
+    )  # nothing in a block is drawn
 
 
 def _taps(taps: int, channels: int, outputs: int) -> tuple[nn.Parameter, nn.Parameter]:

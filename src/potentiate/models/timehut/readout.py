@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from potentiate.data.series import SeriesPart
 from potentiate.errors import Refused
+from potentiate.models.timehut.criterion import Criterion
 
 Head = Literal["svm", "logistic", "ridge"]
 CHUNK = 1 << 15
@@ -101,14 +102,16 @@ class Read:
         known: What the classifier is fitted on; its series are standardized as the encoder reads them.
         asked: What it is judged on.
         head: Which classifier.
+        criterion: Judges without labels, where that is wanted too.
     """
 
     known: SeriesPart
     asked: SeriesPart
     head: Head = "svm"
+    criterion: Criterion | None = None
 
     def __call__(self, encoder: nn.Module) -> Mapping[str, float]:
-        """Return accuracy, macro F1, and how even and how tolerant the representations are."""
+        """Return accuracy, macro F1, how even and how tolerant the representations are, and the criterion's."""
         import sklearn.metrics
 
         from potentiate.models.timehut.loss import tolerance, uniformity
@@ -122,4 +125,5 @@ class Read:
             "f1": float(score.f1_score(truth, told, average="macro")),
             "uniformity": uniformity(torch.from_numpy(known)),
             "tolerance": tolerance(torch.from_numpy(known), self.known.labels),
+            **({} if self.criterion is None else self.criterion(encoder)),
         }

@@ -97,7 +97,7 @@ def learning(inputs: Tensor, settings: Recipe, seed: int) -> Learning:
     from potentiate.models.timehut.encoder import Encoder
     from potentiate.models.timehut.loss import Hierarchy
     from potentiate.models.timehut.step import ContrastiveStep
-    from potentiate.models.timehut.temperature import temperature
+    from potentiate.temperature import temperature
 
     size = min(settings.batch_size, len(inputs))
     batches = ResidentBatches((inputs, torch.arange(len(inputs))), size, seed, drop_last=True)

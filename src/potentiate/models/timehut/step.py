@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
 
-from potentiate.errors import Refused
+from potentiate.errors import NotApplicable
 from potentiate.models.timehut.encoder import Encoder
 from potentiate.models.timehut.loss import Hierarchy
-from potentiate.models.timehut.temperature import Temperature
-from potentiate.models.timehut.temperature.seed import NoScheduling
-from potentiate.models.timehut.views import binomial, crops
+from potentiate.models.timehut.views import pair
 from potentiate.steps import GradientStep, LiveGradientStep
+from potentiate.temperature import Temperature
+from potentiate.temperature.seed import NoScheduling
 
 STREAM = 5
 """Of the draws of crops and masks, so that no other draw of the same seed is alike."""
@@ -34,6 +34,20 @@ class ContrastiveStep(GradientStep):
     temperature: Temperature = field(default_factory=NoScheduling)
     epoch: int = 1
     seed: int = 0
+
+    varied: ClassVar[bool] = True  # each has crops of its own lengths
+
+    def __post_init__(self) -> None:
+        """Refuse parts of a batch.
+
+        Raises:
+            NotApplicable: `accumulate` asks for some.
+        """
+        if self.accumulate != 1:
+            raise NotApplicable(
+                "a contrast of series in parts is another loss than that of all of them; leave "
+                "gradient-accumulation out, or take a smaller batch"
+            )
 
     def start(self, model: nn.Module, total_steps: int, position: int = 0) -> LiveContrastiveStep:
         """As `GradientStep.start`, for an `Encoder`."""
@@ -68,23 +82,13 @@ class LiveContrastiveStep(LiveGradientStep):
         """That of the next step."""
         return self.spec.temperature(self.done // self.spec.epoch, self.changes)
 
-    def _gradients(self, batch: Any) -> Tensor:
-        if self.spec.accumulate != 1:
-            raise Refused(
-                "a contrast of series in parts is another loss than that of all of them; leave "
-                "gradient-accumulation out, or take a smaller batch"
-            )
-        return super()._gradients(batch)
-
     def _forward_backward(self, inputs: Any, target: Any, share: float) -> Tensor:
         seed = (STREAM << 48) ^ (self.spec.seed * 1_000_003 + self.done)
         random = torch.Generator().manual_seed(seed % (1 << 63))
-        views = crops(inputs.transpose(0, 1), 0, random)
-        sizes = [(inputs.shape[0], len(part)) for part in (views.first, views.second)]
-        keep = torch.cat([binomial(*size, random).flatten() for size in sizes])
+        views = pair(inputs, random)
         self.mark("forward")
         with self._autocast():
-            seen = cast("Encoder", self.model).overlap(views, keep.to(inputs.device))
+            seen = cast("Encoder", self.model).overlap(views)
             loss = cast("Hierarchy", self.spec.loss).of(seen, self.temperature)
         self.mark("backward")
         scaled: Any = loss if self.scaler is None else self.scaler.scale(loss)

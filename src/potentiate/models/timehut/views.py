@@ -63,6 +63,39 @@ def crops(x: Tensor, scales: int, random: torch.Generator) -> Views:
     return Views(taken(outer_left, right), taken(left, outer_right), overlap)
 
 
+@dataclass(frozen=True)
+class Pair:
+    """Two views of a batch as an `Encoder` takes them, in one pass.
+
+    Attributes:
+        rows: [rows, channels], all of the first view and then of the second.
+        segments: Series and instants of each.
+        keep: Truth values [rows]: the instants that are not hidden.
+        overlap: Instants that both see.
+    """
+
+    rows: Tensor
+    segments: tuple[tuple[int, int], tuple[int, int]]
+    keep: Tensor
+    overlap: int
+
+    def seen(self, out: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what `out` [rows, channels] says of the overlap, [overlap, series, channels] for each view."""
+        (series, first), _ = self.segments
+        middle, seen = series * first, series * self.overlap
+        one, other = out[middle - seen : middle], out[middle : middle + seen]
+        return one.view(self.overlap, series, -1), other.view(self.overlap, series, -1)
+
+
+def pair(inputs: Tensor, random: torch.Generator) -> Pair:
+    """Return two crops of series inputs [n, instants, channels], half of the instants of each hidden."""
+    views, series = crops(inputs.transpose(0, 1), 0, random), len(inputs)
+    segments = (series, len(views.first)), (series, len(views.second))
+    rows = torch.cat([views.first.flatten(0, 1), views.second.flatten(0, 1)])
+    keep = torch.cat([binomial(*segment, random).flatten() for segment in segments])
+    return Pair(rows, segments, keep.to(rows.device), views.overlap)
+
+
 def binomial(series: int, instants: int, random: torch.Generator) -> Tensor:
     """Each instant is kept with probability one half, [instants, series]."""
     return torch.rand(instants, series, generator=random) < 0.5

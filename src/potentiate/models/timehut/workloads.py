@@ -19,7 +19,7 @@ def timehut_workload(name: str, **recipe: Any) -> Workload:
         recipe=changed(Recipe(), recipe, where=f"timehut/{name}"),
         target=Target("accuracy"),
         margin=0.01,
-        provides=frozenset({"gradient"}),
+        provides=frozenset({"gradient", "blocks", "temperature", "angles"}),
         source=f"timehut/{name}",
         imports=("potentiate.models.timehut.step", "sklearn.svm", "sklearn.model_selection"),
         presets={"ts2vec": TS2VEC},
@@ -30,6 +30,7 @@ def _make(name: str, settings: Recipe, seed: int) -> Run:
     import torch
 
     from potentiate.data.series import SeriesPart, load_series
+    from potentiate.models.timehut.criterion import CRITERIA, Criterion
     from potentiate.models.timehut.readout import Read
 
     series = load_series(name)
@@ -48,9 +49,10 @@ def _make(name: str, settings: Recipe, seed: int) -> Run:
         model=parts.encoder,
         batches=parts.batches,
         step=parts.step,
-        validate=Read(train, validation, settings.head),
+        validate=Read(train, validation, settings.head, Criterion(validation.inputs)),
         test=Read(seen, test, settings.head),
         epochs=parts.epochs,
         evaluate_every=settings.evaluate_every,
         sizes={"train": len(train), "validation": len(validation), "test": len(test)},
+        criteria=CRITERIA,
     )

@@ -14,8 +14,8 @@ from dataclasses import fields
 from types import MappingProxyType
 
 from potentiate.errors import unknown
-from potentiate.models.timehut.temperature import later, seed
-from potentiate.models.timehut.temperature.base import Temperature
+from potentiate.temperature import later, seed
+from potentiate.temperature.base import Temperature
 
 __all__ = ["TEMPERATURES", "Temperature", "temperature"]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import floor, pi, tanh
 
-from potentiate.models.timehut.temperature.base import Temperature, half_cosine
+from potentiate.temperature.base import Temperature, half_cosine
 
 
 @dataclass(frozen=True, kw_only=True)

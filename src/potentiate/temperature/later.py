@@ -8,8 +8,8 @@ from math import exp, floor, log, tanh
 
 import numpy as np
 
-from potentiate.models.timehut.temperature.base import Temperature, half_cosine
-from potentiate.models.timehut.temperature.seed import AdaptiveCosineAnnealing
+from potentiate.temperature.base import Temperature, half_cosine
+from potentiate.temperature.seed import AdaptiveCosineAnnealing
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,8 @@ from itertools import pairwise
 import pytest
 
 from potentiate.errors import Refused
-from potentiate.models.timehut.temperature import TEMPERATURES, temperature
-from potentiate.models.timehut.temperature.seed import CosineAnnealing
+from potentiate.temperature import TEMPERATURES, temperature
+from potentiate.temperature.seed import CosineAnnealing
 
 LOW, HIGH, SPAN = 0.15, 0.75, 12.0
 MIDDLE = (LOW + HIGH) / 2
