@@ -122,7 +122,9 @@ def _number(cell: str, otherwise: Any) -> Any:
 
 def _label(value: Any, place: int | str) -> str:
     if value is None or value != value or np.ndim(value) or isinstance(value, dict):
-        raise Refused(f"label {place} is {value!r}; give every series the name or number of a class")
+        raise Refused(
+            f"label {place} is {value!r}; give every series the name or number of a class"
+        )
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from potentiate.data.archives import files_of, read
+from potentiate.data.archive_files import read
+from potentiate.data.archives import WAVES, files_of
 from potentiate.data.forms import as_labels, as_series
 from potentiate.data.images import SPLIT_SEED, stratified
 from potentiate.errors import Refused
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 VALIDATION_SHARE = 5
 """One training series in five, and of each class one where it has two, is in the validation part."""
-WAVES = "waves"
-"""The name of the set that is made and needs no file."""
 LENGTH, NOISE = 64, 0.4
 SIZES = 60, 300
 Labeled = tuple[NDArray[np.float32], list[str]]
@@ -122,7 +121,9 @@ def _divided(rest: Labeled, test: Labeled, name: str) -> SeriesSet:
     _check(rest[0], test[0], name)
     classes = tuple(sorted({*rest[1], *test[1]}))
     numbers = {each: number for number, each in enumerate(classes)}
-    known, truth = (np.array([numbers[each] for each in part[1]], np.int64) for part in (rest, test))
+    known, truth = (
+        np.array([numbers[each] for each in part[1]], np.int64) for part in (rest, test)
+    )
     taken = np.zeros(len(known), bool)
     taken[_held_out(known, len(classes))] = True
     return SeriesSet(

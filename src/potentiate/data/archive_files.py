@@ -1,0 +1,82 @@
+"""Files of the UCR and UEA archives: series and their classes from .ts and .tsv, as float32 arrays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from potentiate.data.forms import as_series, table
+from potentiate.errors import Refused
+
+
+def read(path: Path) -> tuple[NDArray[np.float32], list[str]]:
+    """Return series [n, instants, channels] and class names of a file of an archive, .ts or .tsv.
+
+    Raises:
+        Refused: The file is damaged, says what is not so, or what reads it is not installed.
+    """
+    try:
+        if not path.stat().st_size:
+            raise ValueError("it is empty")
+        return _tsv(path) if path.suffix == ".tsv" else _ts(path)
+    except ImportError as error:
+        raise Refused(
+            f"reading {path.name} needs sktime: pip install 'potentiate[series]'"
+        ) from error
+    except MemoryError:
+        raise
+    except Exception as error:  # a reader of text meets what is no such text in any way
+        why = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise Refused(f"the file {path} is damaged ({why}); get it again") from error
+
+
+def _tsv(path: Path) -> tuple[NDArray[np.float32], list[str]]:
+    labels = list[str]()
+    rows = table(path, "\t", labels)
+    if not rows or not all(map(len, rows)):
+        raise ValueError("it has no column beside the labels")
+    return as_series(rows), labels
+
+
+def _ts(path: Path) -> tuple[NDArray[np.float32], list[str]]:
+    declared = header(path)
+    if declared.get("timestamps") == "true":
+        raise ValueError("its values have timestamps, which are not read; take them out")
+    if not declared.get("classlabel", "true 1").startswith("true"):
+        raise ValueError("its series have no classes")
+    import sktime.datasets
+
+    readers: Any = sktime.datasets
+    frame, labels = readers.load_from_tsfile(str(path), return_data_type="nested_univ")
+    series, names = as_series(frame), [str(each) for each in labels]
+    _check(declared, series, names)
+    return series, names
+
+
+def header(path: Path) -> dict[str, str]:
+    """Return what the header of a .ts file declares, in lower case and without "@"."""
+    declared = dict[str, str]()
+    with path.open(encoding="utf-8") as lines:
+        for line in lines:
+            key, _, value = line.strip().lower().partition(" ")
+            if key == "@data":
+                break
+            if key.startswith("@"):
+                declared[key[1:]] = value.strip()
+    return declared
+
+
+def _check(declared: dict[str, str], series: NDArray[np.float32], names: list[str]) -> None:
+    """Compare what a header declares with what follows it."""
+    channels = 1 if declared.get("univariate") == "true" else declared.get("dimensions")
+    if channels is not None and int(channels) != series.shape[2]:
+        raise ValueError(f"its header says {channels} channels, its series have {series.shape[2]}")
+    length = declared.get("serieslength")
+    if declared.get("equallength") == "true" and length and int(length) != series.shape[1]:
+        raise ValueError(f"its header says {length} instants, its series have {series.shape[1]}")
+    known = declared.get("classlabel", "").split()[1:]
+    if strange := sorted(set(names) - set(known)):
+        raise ValueError(f"a series has the class {strange[0][:20]!r}, which its header lacks")
