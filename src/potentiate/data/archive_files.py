@@ -52,7 +52,8 @@ def _ts(path: Path) -> tuple[NDArray[np.float32], list[str]]:
     readers: Any = sktime.datasets
     frame, labels = readers.load_from_tsfile(str(path), return_data_type="nested_univ")
     series, names = as_series(frame), [str(each) for each in labels]
-    _check(declared, series, names)
+    lengths = {len(cell) for k in range(series.shape[2]) for cell in frame.iloc[:, k]}
+    _check(declared, lengths, series.shape[2], set(names))
     return series, names
 
 
@@ -69,14 +70,14 @@ def header(path: Path) -> dict[str, str]:
     return declared
 
 
-def _check(declared: dict[str, str], series: NDArray[np.float32], names: list[str]) -> None:
+def _check(declared: dict[str, str], lengths: set[int], channels: int, names: set[str]) -> None:
     """Compare what a header declares with what follows it."""
-    channels = 1 if declared.get("univariate") == "true" else declared.get("dimensions")
-    if channels is not None and int(channels) != series.shape[2]:
-        raise ValueError(f"its header says {channels} channels, its series have {series.shape[2]}")
-    length = declared.get("serieslength")
-    if declared.get("equallength") == "true" and length and int(length) != series.shape[1]:
-        raise ValueError(f"its header says {length} instants, its series have {series.shape[1]}")
-    known = declared.get("classlabel", "").split()[1:]
-    if strange := sorted(set(names) - set(known)):
+    said = 1 if declared.get("univariate") == "true" else int(declared.get("dimensions", channels))
+    if said != channels:
+        raise ValueError(f"its header says {said} channels, its series have {channels}")
+    length = int(declared.get("serieslength", max(lengths)))
+    if declared.get("equallength") == "true" and lengths != {length}:
+        other = min(lengths - {length})
+        raise ValueError(f"its header says {length} instants, a series has {other}")
+    if strange := sorted(names - set(declared.get("classlabel", "").split()[1:])):
         raise ValueError(f"a series has the class {strange[0][:20]!r}, which its header lacks")

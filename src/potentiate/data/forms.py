@@ -6,7 +6,7 @@ end of a series that is shorter than the longest.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -71,6 +71,10 @@ def as_labels(values: Any) -> list[str]:
         >>> as_labels([1, 2.0, "left"])
         ['1', '2', 'left']
     """
+    if isinstance(values, (str, bytes, Mapping)):
+        raise Refused(
+            f"labels must be a list or an array [n], not a {type(cast('Any', values)).__name__}"
+        )
     try:
         listed = list(values.tolist() if hasattr(values, "tolist") else values)
     except (TypeError, ValueError) as error:
@@ -121,13 +125,12 @@ def _number(cell: str, otherwise: Any) -> Any:
 
 
 def _label(value: Any, place: int | str) -> str:
-    if value is None or value != value or np.ndim(value) or isinstance(value, dict):
-        raise Refused(
-            f"label {place} is {value!r}; give every series the name or number of a class"
-        )
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
+    kinds: Any = (str, int, float, np.generic)
+    if not issubclass(type(value), kinds) or value != value:
+        shown = repr(value).splitlines()[0][:40]
+        raise Refused(f"label {place} is {shown}; give each series the name or number of a class")
+    number = issubclass(type(value), (float, np.floating))
+    return str(int(value)) if number and value.is_integer() else str(value)
 
 
 def _cells(frame: Any) -> Any:
