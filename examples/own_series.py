@@ -29,7 +29,7 @@ def machines(count: int, seed: int) -> tuple[list[np.ndarray], list[str]]:
 
 def data() -> tuple[list[np.ndarray], list[str], list[np.ndarray], list[str]]:
     """Training series and labels, test series and labels; read your files here."""
-    return *machines(40, seed=0), *machines(100, seed=1)
+    return *machines(500, seed=0), *machines(200, seed=1)
 
 
 workload = timehut_workload("machines", data, outputs=64, hidden=32, depth=5)

@@ -9,6 +9,8 @@ from io import BytesIO
 from threading import Thread
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from potentiate.__main__ import main
 from potentiate.data import archive_remote, archives, download
@@ -172,6 +174,19 @@ def scratched():
 def test_what_is_no_set_is_refused_and_not_kept(serve, tmp_path, content, told):
     serve({"Hills.zip": content})
     refused(tmp_path, told=told)
+
+
+@given(st.binary(min_size=1, max_size=12), st.data())
+def test_a_zip_damaged_anywhere_is_refused_or_has_its_files(tmp_path_factory, scratch, data):
+    room, whole = tmp_path_factory.mktemp("room"), bytearray(packed())
+    at = data.draw(st.integers(0, len(whole) - 1))
+    whole[at : at + len(scratch)] = scratch
+    (room / "zip").write_bytes(whole)
+    try:
+        archive_remote._unpack(room, "Hills", "here")
+    except Refused:
+        return
+    assert (room / "Hills_TRAIN.ts").read_text().endswith(ONE)
 
 
 def test_more_than_a_set_may_hold_is_not_received(serve, tmp_path, monkeypatch):

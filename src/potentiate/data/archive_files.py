@@ -29,8 +29,13 @@ def read(path: Path) -> tuple[NDArray[np.float32], list[str]]:
     except MemoryError:
         raise
     except Exception as error:  # a reader of text meets what is no such text in any way
+        if isinstance(error, Refused) and str(path) in str(error):
+            raise  # it has said where and what to do
         why = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise Refused(f"the file {path} is damaged ({why}); get it again") from error
+        raise Refused(
+            f"the file {path} is damaged ({why}); delete it and get it again with 'potentiate download "
+            f"{path.parent.name}'"
+        ) from error
 
 
 def _tsv(path: Path) -> tuple[NDArray[np.float32], list[str]]:
@@ -44,9 +49,9 @@ def _tsv(path: Path) -> tuple[NDArray[np.float32], list[str]]:
 def _ts(path: Path) -> tuple[NDArray[np.float32], list[str]]:
     declared = header(path)
     if declared.get("timestamps") == "true":
-        raise ValueError("its values have timestamps, which are not read; take them out")
+        raise Refused(f"the values in {path} have timestamps, which are not read; take them out")
     if not declared.get("classlabel", "true 1").startswith("true"):
-        raise ValueError("its series have no classes")
+        raise Refused(f"the series in {path} have no classes; give each one at the end of its line")
     import sktime.datasets
 
     readers: Any = sktime.datasets
@@ -79,5 +84,11 @@ def _check(declared: dict[str, str], lengths: set[int], channels: int, names: se
     if declared.get("equallength") == "true" and lengths != {length}:
         other = min(lengths - {length})
         raise ValueError(f"its header says {length} instants, a series has {other}")
-    if strange := sorted(names - set(declared.get("classlabel", "").split()[1:])):
+    known = {_plain(each) for each in declared.get("classlabel", "").split()[1:]}
+    if strange := sorted(each for each in names if _plain(each) not in known):
         raise ValueError(f"a series has the class {strange[0][:20]!r}, which its header lacks")
+
+
+def _plain(name: str) -> str:
+    """The name of a class, of whole numbers without ".0"."""
+    return name.removesuffix(".0")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -27,6 +28,8 @@ RECEIVED, UNPACKED, RATIO = 1 << 32, 1 << 33, 200
 """Bytes of a zip and of a file of it at most, and how much smaller than that a file may be packed; text of
 numbers packs to a half or a tenth."""
 BLOCK = 1 << 16
+UNREADABLE = zipfile.BadZipFile, zlib.error, struct.error, RuntimeError, EOFError, ValueError
+"""What a damaged zip raises."""
 
 Progress = Callable[[str, int, int], None]
 """Called with a file's name, the bytes received and the bytes expected."""
@@ -113,6 +116,8 @@ def _unpack(room: Path, name: str, where: str) -> None:
         with zipfile.ZipFile(room / "zip") as pack:
             for file in _names(name):
                 entry = pack.getinfo(file)
+                if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                    raise NotImplementedError("another compression, which the archive does not use")
                 if entry.file_size > min(UNPACKED, RATIO * max(entry.compress_size, BLOCK)):
                     raise Refused(
                         f"{file} in {where} would unpack to {entry.file_size:,} bytes from "
@@ -125,7 +130,7 @@ def _unpack(room: Path, name: str, where: str) -> None:
         raise Refused(
             f"the zip at {where} lacks {name}_TRAIN.ts or {name}_TEST.ts; nothing was kept"
         ) from error
-    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError) as error:
+    except UNREADABLE as error:
         raise Refused(
             f"what comes from {where} is no zip of a set, or damaged ({type(error).__name__}); look the spelling "
             f"of '{name}' up on the archive's page, or try again; nothing was kept"

@@ -119,7 +119,10 @@ SETS = {
     "instant": (TS + "1:a\n2:b\n" * 3, "the training series of 'instant' have one instant"),
     "tiny": (TS + "1,2:a\n2,1:b\n", "the 2 training series of 'tiny' are too few"),
     "text": (TS + "1,2:a\n2,one:b\n", "text_TRAIN.ts is damaged"),
-    "empty": ("", "empty_TRAIN.ts is damaged .it is empty.; get it again"),
+    "empty": (
+        "",
+        "empty_TRAIN.ts is damaged .it is empty.; delete it and get it again with 'potentiate download empty'",
+    ),
     "other-class": (TS + "1,2:a\n2,1:c\n", "other-class_TRAIN.ts is damaged .* 'c'"),
 }
 
