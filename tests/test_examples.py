@@ -29,6 +29,12 @@ def test_a_job_of_ones_own_takes_forty_lines_and_learns():
     assert end.test["accuracy"] > 0.9
 
 
+def test_series_of_ones_own_with_gaps_and_of_any_length_are_learned():
+    *_, end = train(find(f"{EXAMPLES / 'own_series.py'}:workload").varied({"epochs": 1}), seed=0)
+    assert isinstance(end, Finished)
+    assert end.test["accuracy"] > 0.9
+
+
 @pytest.fixture
 def shown(tmp_path, monkeypatch):
     """Run an example as a person would; return its variables, once its picture is there."""

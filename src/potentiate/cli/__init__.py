@@ -177,7 +177,12 @@ def doctor(
 
 @app.command()
 def download(
-    name: Annotated[str, typer.Argument(help="A name of 'potentiate list datasets'.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="A name of 'potentiate list datasets', or of the UCR and UEA archives of series."
+        ),
+    ],
     folder: Annotated[
         Path | None,
         typer.Option(

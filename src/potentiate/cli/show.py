@@ -15,7 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from potentiate.cli.terminal import wide
-from potentiate.data import DATASETS, DataSet, dataset, download, folder_of
+from potentiate.data import DATASETS, DataSet, download, folder_of
+from potentiate.data.archives import WAVES, sets_here
 
 NAME = 26
 MARKS = {"ok": "", "note": "note", "warning": "WARNING"}
@@ -44,16 +45,22 @@ def findings(*, as_json: bool) -> None:
 
 
 def fetch(name: str, folder: Path | None) -> None:
-    """Download a data set, with a bar for each file on a terminal, and print where it lies."""
-    which = dataset(name)
+    """Download a data set, with a bar for each file on a terminal; print where it lies and what is not known."""
     if folder is not None:
         os.environ["POTENTIATE_DATA"] = str(folder)
-    if not which.files:
-        sys.stdout.write(f"{name} comes with scikit-learn; there is nothing to download\n")
-        return
     with _bars() as report:
         place = download(name, report)
+    if place is None:
+        why = "is made" if name == WAVES else "comes with scikit-learn"
+        sys.stdout.write(f"{name} {why}; there is nothing to download\n")
+        return
     sys.stdout.write(f"{name} is in {place}\n")
+    sums = place / f"{name}.sha256"
+    if sums.is_file():
+        sys.stdout.write(
+            "The archive publishes no sha256 and none is known here; what came is stored in "
+            f"{sums.name}, and a later download is compared with it:\n{sums.read_text('ascii')}"
+        )
 
 
 def _workloads() -> Table:
@@ -70,7 +77,7 @@ def _workloads() -> Table:
         rows.append((name, goal, schedule(workload), data_text))
     for name, make in FAMILIES.items():
         member = make("waves")
-        data_text = "'waves' is made; others by name"
+        data_text = "'waves' is made; others: potentiate download SET"
         rows.append((f"{name}/SET", member.target.metric, schedule(member), data_text))
     rows.append(("my_job.py:workload", "your own", "see examples/own_job.py", "your own"))
     return _table("Workloads", ("name", "target", "recipe", "data"), rows)
@@ -89,6 +96,10 @@ def _datasets() -> Table:
         shape = " x ".join(map(str, each.shape))
         size = f"{each.n_train:,} + {each.n_test:,} of {shape}, {each.classes} classes"
         rows.append((name, size, _place(each), each.license))
+    rows.append((WAVES, "60 + 300 of 64 x 1, 3 classes", "made", "ours"))
+    for archive, name in sets_here():
+        rows.append((name, f"{archive.upper()} series", "here", "see its archive"))
+    rows.append(("NAME", "UCR and UEA series", "potentiate download NAME", "see its archive"))
     return _table("Data sets", ("name", "train + test", "where", "license"), rows)
 
 

@@ -3,32 +3,44 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
 
-from potentiate.data.catalog import DataFile, DataSet, data_folder, dataset, folder_of
+from potentiate.data import catalog
+from potentiate.data.archive_remote import Progress, download_series
+from potentiate.data.archives import WAVES
+from potentiate.data.catalog import (
+    DataFile,
+    DataSet,
+    data_folder,
+    dataset,
+    folder_of,
+)
 from potentiate.errors import Refused
-
-Progress = Callable[[str, int, int], None]
-"""Called with a file's name, the bytes received and the bytes expected."""
 
 
 def download(name: str, progress: Progress | None = None) -> Path | None:
     """Get the files of a data set that are not there yet and return their folder.
 
+    A name that is in no table is one of the UCR and UEA archives of series, see `archive_remote`.
+
     Each file is received beside its place, compared with its sha256 and only then moved into place.
 
     Args:
-        name: A name of the table.
+        name: A name of the table, or of the archives.
         progress: Told about each block received.
 
     Returns:
-        The folder, or None for a set that scikit-learn ships.
+        The folder, or None for a set that scikit-learn ships or that is made.
 
     Raises:
         Refused: No such set, no network, another content than expected, or no room to write.
     """
+    if name == WAVES:
+        return None
+    if name not in catalog.DATASETS and not get_close_matches(name, catalog.DATASETS, 1, 0.75):
+        return download_series(name, progress)
     which = dataset(name)
     if not which.files:
         return None

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from potentiate.data.catalog import data_folder
-from potentiate.data.series import WAVES, series_names
+from potentiate.data.archives import WAVES, sets_here
 from potentiate.errors import Refused, unknown
 from potentiate.models import FAMILIES, WORKLOADS
 from potentiate.workload import Workload
@@ -62,7 +62,7 @@ def of_tables(reference: str) -> Workload | None:
 
 def _sets(family: str) -> str:
     """What sets a family would find here."""
-    names, folder = series_names(), data_folder()
+    names, folder = [name for _, name in sets_here()], data_folder()
     if not names:
         return f"any set of the archives UCR and UEA is one where it lies in {folder}/ucr or {folder}/uea"
     shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if names[SHOWN:] else "")

@@ -47,6 +47,7 @@ class Recipe:
             far, which is the source's; 0: no average.
         head: The classifier that judges: support vectors, logistic or ridge regression.
         evaluate_every: Epochs between evaluations.
+        longest: Instants of a training series; a longer one is cut into equal pieces, each a series of its own.
     """
 
     outputs: Natural = 320
@@ -67,6 +68,7 @@ class Recipe:
     average: Annotated[float, Field(ge=0, le=1)] = 1.0
     head: Literal["svm", "logistic", "ridge"] = "svm"
     evaluate_every: Positive = 10.0
+    longest: Annotated[int, Field(ge=2)] = 3000
 
 
 TS2VEC: dict[str, Any] = {"instance": 0.0, "temporal": 0.0, "schedule": "no-scheduling"}
@@ -90,21 +92,26 @@ def learning(inputs: Tensor, settings: Recipe, seed: int) -> Learning:
         inputs: Standardized series [n, instants, channels], NaN where a value is missing.
         settings: How.
         seed: Of the order of the series, crops and masks. Weights are drawn from PyTorch's global state.
+
+    Raises:
+        Refused: Fewer than two series hold a value.
     """
     import torch
 
     from potentiate.data.batches import ResidentBatches
     from potentiate.models.timehut.encoder import Encoder
     from potentiate.models.timehut.loss import Hierarchy
+    from potentiate.models.timehut.pieces import learnable
     from potentiate.models.timehut.step import ContrastiveStep
     from potentiate.temperature import temperature
 
+    steps = STEPS if inputs.numel() <= MANY_VALUES else MORE_STEPS
+    inputs = learnable(inputs, settings.longest)
     size = min(settings.batch_size, len(inputs))
     batches = ResidentBatches((inputs, torch.arange(len(inputs))), size, seed, drop_last=True)
     schedule = {"low": settings.low, "high": settings.high, "span": settings.span}
     if settings.schedule == "cosine-annealing":
         schedule["frequency"] = settings.frequency
-    steps = STEPS if inputs.numel() <= MANY_VALUES else MORE_STEPS
     return Learning(
         Encoder(inputs.shape[2], settings.outputs, settings.hidden, settings.depth),
         batches,

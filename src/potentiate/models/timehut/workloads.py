@@ -1,41 +1,82 @@
-"""TimeHUT on any set of series: the workload "timehut/<set>" with the settings of the seed system."""
+"""TimeHUT on any set of series, of the archives or of one's own, with the settings of the seed system."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from potentiate.errors import Refused
 from potentiate.models.timehut.recipe import TS2VEC, Recipe, learning
 from potentiate.settings import changed
 from potentiate.workload import Run, Target, Workload
 
+if TYPE_CHECKING:
+    from potentiate.data.series import SeriesSet
 
-def timehut_workload(name: str, **recipe: Any) -> Workload:
-    """Return the workload "timehut/`name`" of representing and classifying the series `name`."""
+Parts = tuple[Any, Any, Any, Any]
+"""Training series and their labels, test series and their labels."""
+
+
+def timehut_workload(
+    name: str, data: Parts | Callable[[], Parts] | None = None, **recipe: Any
+) -> Workload:
+    """Return the workload "timehut/`name`" of representing and classifying the series `name`.
+
+    Args:
+        name: A set of the archives or "waves"; what a report calls it, where `data` are given.
+        data: Training series and labels, test series and labels, in the forms of `as_series` and
+            `as_labels`; or what returns them, called for each training.
+        recipe: Settings of `Recipe`.
+
+    Raises:
+        Refused: Of a setting; when the workload is built, of series or labels.
+    """
     return Workload(
         name=f"timehut/{name}",
-        make=partial(_make, name),
+        make=partial(_make, name, data),
         recipe=changed(Recipe(), recipe, where=f"timehut/{name}"),
         target=Target("accuracy"),
         margin=0.01,
         provides=frozenset({"gradient", "blocks", "temperature", "angles"}),
-        source=f"timehut/{name}",
+        source=f"timehut/{name}" if data is None else "",
         imports=("potentiate.models.timehut.step", "sklearn.svm", "sklearn.model_selection"),
         presets={"ts2vec": TS2VEC},
     )
 
 
-def _make(name: str, settings: Recipe, seed: int) -> Run:
+def _series(name: str, data: Parts | Callable[[], Parts] | None) -> SeriesSet:
+    """The set, which a classifier can be fitted on."""
+    from potentiate.data.series import load_series, series_set
+
+    if data is None:
+        series = load_series(name)
+    else:
+        parts = cast("Sequence[Any]", data() if callable(data) else data)
+        if not isinstance(parts, (tuple, list)) or len(parts) != 4:
+            raise Refused(
+                f"the data of 'timehut/{name}' must be training series, labels, test series and labels, four in a "
+                f"tuple; got {type(cast('Any', parts)).__name__}"
+            )
+        series = series_set(*parts, name=name)
+    if len(cast("Any", series.train.labels).unique()) < 2:
+        raise Refused(f"all training series of '{name}' have one class; a classifier needs two")
+    if not len(series.validation):
+        raise Refused(
+            f"the {len(series.train)} training series of '{name}' are too few to hold one out for validation; "
+            "give at least 3"
+        )
+    return series
+
+
+def _make(name: str, data: Parts | Callable[[], Parts] | None, settings: Recipe, seed: int) -> Run:
     import torch
 
-    from potentiate.data.series import SeriesPart, load_series
+    from potentiate.data.series import SeriesPart
     from potentiate.models.timehut.criterion import CRITERIA, Criterion
     from potentiate.models.timehut.readout import Read
 
-    series = load_series(name)
-    if all(part.inputs.isnan().all() for part in (series.train, series.validation)):
-        raise Refused(f"every value of the training series of '{name}' is missing")
+    series = _series(name, data)
     mean, std = series.moments()
     train, validation, test = (
         SeriesPart((part.inputs - mean) / std, part.labels)
