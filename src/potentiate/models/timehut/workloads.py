@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from potentiate.errors import Refused
 from potentiate.models.timehut.recipe import TS2VEC, Recipe, learning
 from potentiate.settings import changed
-from potentiate.workload import Run, Target, Workload
+from potentiate.workload import References, Run, Target, Workload
+
+if TYPE_CHECKING:
+    from potentiate.models.timehut.readout import Read
 
 
 def timehut_workload(name: str, **recipe: Any) -> Workload:
@@ -23,7 +26,19 @@ def timehut_workload(name: str, **recipe: Any) -> Workload:
         source=f"timehut/{name}",
         imports=("potentiate.models.timehut.step", "sklearn.svm", "sklearn.model_selection"),
         presets={"ts2vec": TS2VEC},
+        references=partial(_references, name),
     )
+
+
+def _references(name: str, settings: Recipe, seed: int) -> References:
+    import torch
+
+    from potentiate.models.timehut.baselines import beside
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)  # as before the weights of a run are drawn
+        run = _make(name, settings, seed)
+    return beside(cast("Read", run.test), run.model)
 
 
 def _make(name: str, settings: Recipe, seed: int) -> Run:
