@@ -38,7 +38,10 @@ class Judged(World):
         if request.mode != "beside":
             return super().__call__(request)
         self.runs += 1
-        told = {"majority class": {"accuracy": 0.1}, "ridge on raw values": {"accuracy": self.ridge}}
+        told = {
+            "majority class": {"accuracy": 0.1},
+            "ridge on raw values": {"accuracy": self.ridge},
+        }
         return Record(request, references=told, wall=2.0)
 
 
@@ -127,9 +130,9 @@ def test_they_are_judged_once_and_the_report_is_made_again_from_the_evidence(tmp
     assert TITLE in report.markdown(whole)
     again = Ledger(tmp_path, world)
     again(Request("pilot", "baseline", mode="probe", max_steps=30))
-    assert report.markdown(investigate(asked, first, again, {}, references=True)) == report.markdown(
-        whole
-    )
+    assert report.markdown(
+        investigate(asked, first, again, {}, references=True)
+    ) == report.markdown(whole)
     assert world.runs == made
     assert again.charged == pytest.approx(again.spent)
 
