@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 Metrics = Mapping[str, float]
+References = Mapping[str, Metrics]
+"""Metrics of simple references, by their names."""
 Context = Callable[[], AbstractContextManager[Any]]
 
 
@@ -172,6 +174,8 @@ class Workload:
         changes: What `varied` changed in the recipe.
         imports: Modules that it needs; loaded before the clock starts, because importing is not training.
         presets: Sets of changes to the recipe, by name.
+        references: (recipe, seed) -> what simple ways without this training reach on the test part, each by
+            its name; None where none is declared. It shows how much of a result is owed to training.
     """
 
     name: str
@@ -185,6 +189,7 @@ class Workload:
     changes: Mapping[str, Any] = field(default_factory=dict[str, Any])
     imports: tuple[str, ...] = ()
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, "Mapping[str, Any]"])
+    references: Callable[[Any, int], References] | None = None
 
     def preset(self, name: str) -> Workload:
         """Return this workload with the changes of the preset `name`."""

@@ -24,15 +24,28 @@ def plot(
         Path | None, typer.Option(metavar="DIR", help="Draw there. [default: RUN/pictures]")
     ] = None,
     kind: Annotated[Format, typer.Option("--format", help="Which files.")] = "both",
+    projection: Annotated[
+        Literal["pca", "tsne"],
+        typer.Option(help="How the embedding of a timehut run gets its two dimensions."),
+    ] = "pca",
     quiet: Annotated[bool, typer.Option("--quiet", help="Name no files.")] = False,
 ) -> None:
-    """Draw a run: learning curves and, of a plastic network, how its topology changed."""
+    """Draw a run: its learning curves, the references beside it, and what its model has to show.
+
+    Of a plastic network that is how its topology changed; of a timehut encoder, what it makes of the test
+    series before and after training.
+    """
+    from potentiate.cli.embedding import embedded
     from potentiate.plot import draw, load
 
-    log = load(run)
+    log, more, missing = load(run), [], []
+    try:
+        more = [picture] if (picture := embedded(log, projection)) else []
+    except Refused as reason:  # the other pictures do not need it
+        missing = [f"no embedding: {reason}"]
     folder = out or log.path.parent / "pictures"
     try:
-        for path in draw(log, folder, ("svg", "png") if kind == "both" else (kind,)):
+        for path in draw(log, folder, ("svg", "png") if kind == "both" else (kind,), more):
             if not quiet:
                 sys.stdout.write(f"{path}\n")
     except BrokenPipeError:
@@ -41,5 +54,5 @@ def plot(
         raise Refused(
             f"{folder} cannot be written ({error.strerror or error}); {make_way(error)}"
         ) from None
-    for sentence in log.left_out():
+    for sentence in (*missing, *log.left_out()):
         sys.stderr.write(f"potentiate: {sentence}\n")

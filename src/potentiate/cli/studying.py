@@ -20,6 +20,7 @@ from potentiate.cli.terminal import wide
 from potentiate.cli.train import changes, device_of
 from potentiate.errors import Refused
 from potentiate.machine import busy_cores, fingerprint, usable_cores
+from potentiate.models.reference import find
 from potentiate.study.budget import cost
 from potentiate.study.declaration import (
     Declaration,
@@ -128,7 +129,9 @@ def investigated(declaration: Declaration, out: Path | None, *, plan_only: bool)
             return 0
         try:
             with live:
-                findings = investigate(plan, pilot, ledger, _machine(ledger))
+                findings = investigate(
+                    plan, pilot, ledger, _machine(ledger), references=has_references(plan.workload)
+                )
         except (KeyboardInterrupt, Terminated) as end:
             done = len(ledger.records)
             sys.stderr.write(
@@ -137,6 +140,11 @@ def investigated(declaration: Declaration, out: Path | None, *, plan_only: bool)
             return exit_code(end)
     show(console, findings, folder)
     return 0
+
+
+def has_references(workload: str) -> bool:
+    """Whether a workload declares simple references to stand beside its results."""
+    return find(workload).references is not None
 
 
 def _machine(ledger: Ledger) -> dict[str, object]:
@@ -265,6 +273,8 @@ def _result(record: Record, metric: str) -> str:
     if record.request.mode == "sanity":
         good = sum(ok for _, ok, _ in record.checks)
         return f"{good} of {len(record.checks)} checks hold"
+    if record.request.mode == "beside":
+        return f"{len(record.references)} simple references"
     if record.request.max_steps is not None:
         return f"projected {duration(record.total)}"
     metrics = record.test if record.test is not None else record.validation

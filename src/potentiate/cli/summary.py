@@ -10,20 +10,45 @@ from rich.table import Table
 from potentiate.cli.terminal import wide
 from potentiate.events import Finished
 from potentiate.listeners.progress import duration
+from potentiate.study.reference import sentences, standings
 from potentiate.training import Training
+from potentiate.workload import References
 
 PARTS = {"setup": "set-up", "warmup": "warm-up", "training": "training", "evaluation": "evaluation"}
 
 
-def summary(training: Training, end: Finished, checkpoint: Path | None, repeat: str) -> None:
-    """Print quality, time by part, throughput, and where to go from here."""
+def summary(
+    training: Training,
+    end: Finished,
+    checkpoint: Path | None,
+    repeat: str,
+    references: References | None = None,
+) -> None:
+    """Print quality, with simple references beside it, time by part, throughput, and where to go from here."""
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    for topic, value in _rows(training, end):
+    test, *rows = _rows(training, end)
+    for topic, value in (test, *_beside(training, end, references or {}), *rows):
         table.add_row(topic, value)
     console = wide()
     console.print(table)
     # Paths and commands are to be copied, so they are not wrapped.
     console.print(f"checkpoint  {checkpoint}\nrepeat with  {repeat}", soft_wrap=True, markup=False)
+
+
+def _beside(training: Training, end: Finished, references: References) -> list[tuple[str, str]]:
+    """The references, the best first, and in a sentence whether training gained anything over them."""
+    target = training.workload.target
+    values = {n: told[target.metric] for n, told in references.items() if target.metric in told}
+    if end.test is None or target.metric not in end.test or not values:
+        return []
+    found = standings(
+        [end.test[target.metric]],
+        values,
+        higher_is_better=target.higher_is_better,
+        examples=training.run.sizes.get("test") if target.metric == "accuracy" else None,
+    )
+    lines = [f"{target.metric} {each.value:.4f}  {each.name}" for each in found]
+    return [("beside it", "\n".join([*lines, sentences(found)]))]
 
 
 def _rows(training: Training, end: Finished) -> list[tuple[str, str]]:

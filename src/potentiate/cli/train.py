@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from potentiate.checkpoint import Shelf
+from potentiate.cli.beside import beside
 from potentiate.cli.blame import blaming
 from potentiate.cli.summary import summary
 from potentiate.config import RunConfig, Setting, read_config, write_config
@@ -186,7 +187,8 @@ def _watched(order: Order, shown: Shown, log: MetricsLog, checkpoints: Checkpoin
         return 128 + interrupts.received
     assert checkpoints.training is not None
     repeat = shlex.join(["potentiate", "run", str(order.out / CONFIG)])
-    summary(checkpoints.training, end, checkpoints.written, repeat)
+    found = beside(checkpoints.training, log, quiet=shown.quiet)
+    summary(checkpoints.training, end, checkpoints.written, repeat, found)
     return 0
 
 

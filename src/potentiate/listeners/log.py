@@ -20,8 +20,8 @@ FORMAT = 1
 class MetricsLog:
     """Writes a line at the start, each evaluation, the end, and the loss of every n-th step.
 
-    Each line is an object with "event" ("started", "stepped", "rewired", "evaluated", "finished") and "step";
-    the first also has "format". A number that is not finite is null.
+    Each line is an object with "event" ("started", "stepped", "rewired", "evaluated", "finished", "beside")
+    and "step"; the first also has "format". A number that is not finite is null.
 
     A run that goes on from a checkpoint cuts off what was written after it, so that no step is in
     the log twice.
@@ -53,6 +53,10 @@ class MetricsLog:
             self._started(event)
         else:
             self._finished(event)
+
+    def beside(self, step: int, metric: str, references: Mapping[str, Mapping[str, float]]) -> None:
+        """Write what simple references reach on the test part; `metric` is what judges the run."""
+        self._line("beside", step, metric=metric, references=dict(references))
 
     def state_dict(self) -> dict[str, Any]:
         """Return how far the log had come."""

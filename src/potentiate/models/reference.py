@@ -9,8 +9,8 @@ from dataclasses import is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from potentiate.data.catalog import data_folder
 from potentiate.data.archives import WAVES, sets_here
+from potentiate.data.catalog import data_folder
 from potentiate.errors import Refused, unknown
 from potentiate.models import FAMILIES, WORKLOADS
 from potentiate.workload import Workload

@@ -19,7 +19,7 @@ from potentiate.errors import Refused
 
 LOG = "metrics.jsonl"
 FORMAT = 1
-EVENTS = "started", "stepped", "evaluated", "rewired", "finished"
+EVENTS = "started", "stepped", "evaluated", "rewired", "finished", "beside"
 DAMAGE = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
 """What reading a line raises that is not what a run writes."""
 
@@ -78,12 +78,20 @@ NUMBERS = (
 HISTOGRAMS = "fan_in", "fan_out", "ages", "lengths"
 
 
+class Beside(NamedTuple):
+    """What simple references reach on the test part, metrics by name, and the metric that judges the run."""
+
+    metric: str
+    references: Mapping[str, Mapping[str, float]]
+
+
 @dataclass(frozen=True)
 class RunLog:
     """What a run wrote of itself, in the order of its steps.
 
     `losses` are (step, loss); `test` is as if evaluated once more at the end; `parts` holds the topology
-    updates of each part of a plastic network; `damaged` are the numbers of lines that were left out.
+    updates of each part of a plastic network; `beside` what simple references reach; `damaged` are the numbers
+    of lines that were left out.
     """
 
     path: Path
@@ -93,6 +101,7 @@ class RunLog:
     test: Evaluation | None = None
     parts: dict[str, list[Rewiring]] = field(default_factory=dict[str, list[Rewiring]])
     damaged: Sequence[int] = ()
+    beside: Beside | None = None
 
     def left_out(self) -> Iterator[str]:
         """Say, in a sentence each, what pictures of this log cannot show."""
@@ -156,6 +165,7 @@ def _read(path: Path, lines: Any) -> RunLog:
         next(reversed(found["finished"]), None),
         parts,
         damaged,
+        next(reversed(found["beside"]), None),
     )
 
 
@@ -196,6 +206,9 @@ def _event(line: Any) -> tuple[str, Any]:
         case "finished":
             seconds = _number((line.get("seconds") or {}).get("training"))
             return event, Evaluation(step, seconds, _numbers(line.get("test") or {}))
+        case "beside":
+            references = {str(k): _numbers(v) for k, v in line["references"].items()}
+            return event, Beside(str(line["metric"]), references)
         case "rewired":
             measures = line["measures"]
             return event, (str(measures["part"]), _rewiring(step, measures))

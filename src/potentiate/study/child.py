@@ -244,7 +244,15 @@ def _sanity(request: Request) -> Record:
     return Record(request, checks=check(workload, techniques, request.seed, request.device))
 
 
-_MODES = {"run": _run, "probe": _probe, "sanity": _sanity}
+def _beside(request: Request) -> Record:
+    workload, _ = _prepare(request)
+    if workload.references is None:
+        raise NotApplicable(f"'{workload.name}' declares no references")
+    found = workload.references(workload.recipe, request.seed)
+    return Record(request, references={name: dict(metrics) for name, metrics in found.items()})
+
+
+_MODES = {"run": _run, "probe": _probe, "sanity": _sanity, "beside": _beside}
 
 
 def main() -> None:

@@ -149,6 +149,7 @@ class Findings:
         best_claim: One sentence for the head of the report; says so when nothing was confirmed.
         study_seconds: What the study cost.
         cut: What the budget cost on the way, beyond what the plan had cut.
+        beside: The run that judged simple references; None where there is none.
         payback_runs: Future trainings after which the study has paid for itself; None when it never does.
     """
 
@@ -175,3 +176,4 @@ class Findings:
     replays: list[Replay] = field(default_factory=list[Replay])
     notes: list[str] = field(default_factory=list[str])
     cut: list[str] = field(default_factory=list[str])
+    beside: Record | None = None

@@ -30,7 +30,14 @@ from potentiate.study.verdict import Verdict
 STRICTNESS = ("exact", "numerics", "semantics", "deployment")
 
 
-def investigate(plan: Plan, pilot: Record, ledger: Ledger, machine: Mapping[str, Any]) -> Findings:
+def investigate(
+    plan: Plan,
+    pilot: Record,
+    ledger: Ledger,
+    machine: Mapping[str, Any],
+    *,
+    references: bool = False,
+) -> Findings:
     """Follow the plan as far as the ledger's evidence, or its runner, goes.
 
     Args:
@@ -38,10 +45,11 @@ def investigate(plan: Plan, pilot: Record, ledger: Ledger, machine: Mapping[str,
         pilot: The probe of the baseline that the plan was made from.
         ledger: Gives every record; one that only reads stops the study where its evidence ends.
         machine: The fingerprint, for the report.
+        references: Whether the workload declares simple references; those in the evidence are shown anyway.
     """
     findings = Findings(plan, machine)
     try:
-        _steps(plan, pilot, ledger, findings)
+        _steps(plan, pilot, ledger, findings, references=references)
         findings.complete = True
     except Incomplete as stop:
         findings.pending = stop.request.phase
@@ -52,10 +60,15 @@ def investigate(plan: Plan, pilot: Record, ledger: Ledger, machine: Mapping[str,
     return findings
 
 
-def _steps(plan: Plan, pilot: Record, ask: Ask, findings: Findings) -> None:
+def _steps(
+    plan: Plan, pilot: Record, ask: Ask, findings: Findings, *, references: bool = False
+) -> None:
     checked = ask(request(plan, "sanity", BASELINE, (), mode="sanity"))
     findings.checks = checked.checks
     _refuse_broken(plan, checked)
+    simple = request(plan, "beside", BASELINE, (), mode="beside")
+    if references or simple.key in ask.records:  # older evidence has none, and asks for none
+        findings.beside = ask(simple)
     noise = findings.noise = measure_noise(plan, ask)
     findings.headroom = headroom(pilot)
     if plan.mode == "baseline-only":

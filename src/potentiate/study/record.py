@@ -15,7 +15,7 @@ FORMAT = 1
 GRADIENT = "the gradient agrees with finite differences"
 """The one check whose failure a study only tells of: surrogate and straight-through gradients disagree by design."""
 
-Mode = Literal["run", "probe", "sanity"]
+Mode = Literal["run", "probe", "sanity", "beside"]
 Status = Literal["ok", "inapplicable", "failed"]
 
 
@@ -28,7 +28,8 @@ class Request:
         arm: What is compared: "baseline", "baseline again", or technique specs joined by " + ".
         block: Runs of one block share a seed and are compared with each other.
         slot: Place within the block, from 0.
-        mode: "run" trains, "probe" also counts FLOPs and traces, "sanity" checks the workload itself.
+        mode: "run" trains, "probe" also counts FLOPs and traces, "sanity" checks the workload itself,
+            "beside" judges its simple references.
         max_steps: Steps of a short run; None trains to the declared end.
     """
 
@@ -68,6 +69,7 @@ class Record:
         phases: Seconds per step by part: data, forward, backward, optimizer (probes only).
         trace: Losses of 50 steps without dropout, and `weights`, a digest of the result (probes only).
         checks: Name, whether it passed, and detail, of the sanity step.
+        references: Metrics of simple references on held-out data, by their names ("beside" only).
         graphs: What torch.compile compiled, recompilations included.
         throttled: Seconds in which a quota on the machine's cores held the run back.
         wall: Seconds from the start of the process to its answer, `overhead` of them before the request was read.
@@ -95,6 +97,7 @@ class Record:
     trace: list[float] = field(default_factory=list[float])
     weights: str = ""
     checks: list[tuple[str, bool, str]] = field(default_factory=list[tuple[str, bool, str]])
+    references: dict[str, dict[str, float]] = field(default_factory=dict[str, "dict[str, float]"])
     sizes: dict[str, int] = field(default_factory=dict[str, int])
     energy: float | None = None
     energy_reason: str = ""
@@ -136,8 +139,11 @@ class Record:
 
 
 def to_json(record: Record) -> dict[str, Any]:
-    """Return the record as one JSON object."""
-    return {"kind": "run", "format": FORMAT, **asdict(record)}
+    """Return the record as one JSON object; without references it is what it was before there were any."""
+    values = asdict(record)
+    if not record.references:
+        del values["references"]
+    return {"kind": "run", "format": FORMAT, **values}
 
 
 def from_json(line: dict[str, Any]) -> Record:

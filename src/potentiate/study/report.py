@@ -19,6 +19,7 @@ from potentiate.study import emit, numbers
 from potentiate.study.findings import ArmResult, Findings
 from potentiate.study.rows import arm_name, baseline_row, oriented, ranked, with_baseline
 from potentiate.study.sections import (
+    beside,
     blocks,
     cells,
     claims,
@@ -52,6 +53,7 @@ def build(findings: Findings, folder: Path = Path()) -> Page:
         [
             techniques.singles(findings),
             confirmation.confirmation(findings),
+            *beside.beside(findings),
             tradeoffs.front(findings),
             tradeoffs.take_home(findings),
             tradeoffs.search(findings),

@@ -46,6 +46,9 @@ class Recipe:
         average: Decay of the average of the weights that is judged in their place; 1: the mean of all so
             far, which is the source's; 0: no average.
         head: The classifier that judges: support vectors, logistic or ridge regression.
+        holdout: The published part that validation series are held out of: "training", of which they are a
+            fifth, or "test", of which they are half, so that sets with few training series can be studied;
+            the other half is read once, at the end.
         evaluate_every: Epochs between evaluations.
         longest: Instants of a training series; a longer one is cut into equal pieces, each a series of its own.
     """
@@ -67,6 +70,7 @@ class Recipe:
     weight_decay: Weight = 1e-2
     average: Annotated[float, Field(ge=0, le=1)] = 1.0
     head: Literal["svm", "logistic", "ridge"] = "svm"
+    holdout: Literal["training", "test"] = "training"
     evaluate_every: Positive = 10.0
     longest: Annotated[int, Field(ge=2)] = 3000
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, cast
 from potentiate.errors import Refused
 from potentiate.models.timehut.recipe import TS2VEC, Recipe, learning
 from potentiate.settings import changed
-from potentiate.workload import Run, Target, Workload
+from potentiate.workload import References, Run, Target, Workload
 
 if TYPE_CHECKING:
-    from potentiate.data.series import SeriesSet
+    from potentiate.data.series import SeriesPart, SeriesSet
+    from potentiate.models.timehut.readout import Read
 
 Parts = tuple[Any, Any, Any, Any]
 """Training series and their labels, test series and their labels."""
@@ -42,6 +43,7 @@ def timehut_workload(
         source=f"timehut/{name}" if data is None else "",
         imports=("potentiate.models.timehut.step", "sklearn.svm", "sklearn.model_selection"),
         presets={"ts2vec": TS2VEC},
+        references=partial(_references, name, data),
     )
 
 
@@ -69,6 +71,19 @@ def _series(name: str, data: Parts | Callable[[], Parts] | None) -> SeriesSet:
     return series
 
 
+def _references(
+    name: str, data: Parts | Callable[[], Parts] | None, settings: Recipe, seed: int
+) -> References:
+    import torch
+
+    from potentiate.models.timehut.baselines import beside
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)  # as before the weights of a run are drawn
+        run = _make(name, data, settings, seed)
+    return beside(cast("Read", run.test), run.model)
+
+
 def _make(name: str, data: Parts | Callable[[], Parts] | None, settings: Recipe, seed: int) -> Run:
     import torch
 
@@ -85,15 +100,28 @@ def _make(name: str, data: Parts | Callable[[], Parts] | None, settings: Recipe,
     seen = SeriesPart(
         torch.cat([train.inputs, validation.inputs]), torch.cat([train.labels, validation.labels])
     )
+    known = train
+    if settings.holdout == "test":
+        known, (validation, test) = seen, _halves(test)
     parts = learning(seen.inputs, settings, seed)
     return Run(
         model=parts.encoder,
         batches=parts.batches,
         step=parts.step,
-        validate=Read(train, validation, settings.head, Criterion(validation.inputs)),
+        validate=Read(known, validation, settings.head, Criterion(validation.inputs)),
         test=Read(seen, test, settings.head),
         epochs=parts.epochs,
         evaluate_every=settings.evaluate_every,
         sizes={"train": len(train), "validation": len(validation), "test": len(test)},
         criteria=CRITERIA,
+    )
+
+
+def _halves(part: SeriesPart) -> tuple[SeriesPart, SeriesPart]:
+    """Every second series of each class, and the others."""
+    from potentiate.data.series import SeriesPart
+
+    order = cast("Any", part.labels.argsort(stable=True))
+    return tuple(  # pyright: ignore[reportReturnType]
+        SeriesPart(part.inputs[rows], part.labels[rows]) for rows in (order[0::2], order[1::2])
     )
