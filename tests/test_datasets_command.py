@@ -16,6 +16,7 @@ from potentiate.cli import datasets as command
 from potentiate.models import WORKLOADS
 from potentiate.study.datasets import read_across, read_notes, shares
 from potentiate.study.declaration import Declaration, read_declaration, write_declaration
+from potentiate.study.emit import long_command
 from potentiate.study.ledger import Ledger
 from potentiate.study.nursery import Nursery
 from potentiate.study.record import Record, Request
@@ -171,6 +172,21 @@ def test_the_plan_forecasts_each_set_and_all_and_runs_pilots_alone(worlds, tmp_p
         assert f"plan of cnn/{name}" in said
     assert "plan of 3 data sets" in said
     assert not (tmp_path / "report.html").exists()
+
+
+def test_baselines_alone_are_measured_and_one_set_speaks_for_itself(worlds, tmp_path, capsys):
+    worlds()
+    rest = ("--baseline-only", "--profile", "quick", "--out", str(tmp_path / "base"))
+    assert main(["study", "cnn", "--datasets", "stripes", "bars", *rest]) == 0
+    assert "The baselines were measured" in capsys.readouterr().out
+    assert "Baselines measured" in (tmp_path / "base" / "report.html").read_text()
+    full = ("--full", "--profile", "quick", "--out", str(tmp_path / "full"))
+    assert main(["study", "cnn", "--datasets", "dots", *full]) == 0
+    (one,) = read_across(tmp_path / "full").measured.values()
+    said = capsys.readouterr().out
+    assert one.complete
+    assert one.best_claim in " ".join(said.split())
+    assert f"command: {long_command(one)}" in said
 
 
 def test_sets_may_be_added_to_a_study_without_a_budget(worlds, tmp_path):

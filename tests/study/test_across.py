@@ -20,7 +20,7 @@ from potentiate.study.declaration import Declaration
 from potentiate.study.findings import ArmResult, Findings
 from potentiate.study.pooling import pool
 from potentiate.study.procedure import investigate
-from potentiate.study.sections import datasets
+from potentiate.study.sections import datasets, takehome
 from potentiate.study.verdict import Verdict, judge, unmeasured
 
 SETS = ("Coffee", "GunPoint", "waves", "Trace", "Beef")
@@ -213,7 +213,7 @@ def test_controls_that_every_set_confirmed_are_pooled_and_the_shortest_stands_fo
     seen = across(Declaration("cnn", "test", tests=("a",), datasets=SETS[:2]), sets)
     assert {arm.row.arm for arm in seen.arms} == {"a", half.arm, fifth.arm}
     assert [arm.row.arm for arm in seen.recommended] == [fifth.arm]
-    assert "Simply training shorter is what pays" in datasets.take_home(seen)
+    assert "Simply training shorter is what pays" in takehome.take_home(seen)
     assert sets[1].findings is not None
     less = SetFindings("waves", replace(sets[1].findings, confirmation=[]))
     assert across(seen.declaration, [*sets, less]).recommended == []

@@ -15,7 +15,7 @@ from potentiate.study.emit import command
 from potentiate.study.findings import Findings
 from potentiate.study.reading import read_findings, read_study
 from potentiate.study.report import verdict_table, write
-from potentiate.study.sections import datasets
+from potentiate.study.sections import takehome
 
 STUDY = 132
 """Columns that the table of verdicts wants where no terminal says how many there are."""
@@ -36,9 +36,9 @@ def show_across(console: Console, found: Across, folder: Path) -> None:
     """Write the summary over data sets, and print its verdicts, what to take home, and where it is."""
     summary.write(found, folder)
     console.print(summary.verdict_table(found))
-    console.print(datasets.take_home(found), style="bold", highlight=False, markup=False)
+    console.print(takehome.take_home(found), style="bold", highlight=False, markup=False)
     console.print(f"report:  {folder / 'report.html'}", highlight=False, soft_wrap=True)
-    console.print(f"command: {datasets.command(found)}", highlight=False, soft_wrap=True)
+    console.print(f"command: {takehome.command(found)}", highlight=False, soft_wrap=True)
 
 
 def rebuild(folder: Path) -> None:

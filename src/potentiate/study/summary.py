@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from potentiate.config import FORMAT
 from potentiate.study import report
-from potentiate.study.across import Across, PooledArm, SetFindings
+from potentiate.study.across import Across, SetFindings
 from potentiate.study.findings import ArmResult
 from potentiate.study.interval import Interval
-from potentiate.study.sections import blocks, cells, datasets
+from potentiate.study.sections import blocks, cells, datasets, takehome
+from potentiate.study.together import PooledArm
 from potentiate.study.verdict import speedup
 
 if TYPE_CHECKING:
@@ -50,8 +51,8 @@ def summary(found: Across) -> dict[str, Any]:
             "mode": found.declaration.mode,
             "profile": found.declaration.profile,
             "complete": found.complete,
-            "take_home": datasets.take_home(found),
-            "command": datasets.command(found),
+            "take_home": takehome.take_home(found),
+            "command": takehome.command(found),
             "recommended": [arm.row.arm for arm in found.recommended],
             "metric": plan.metric if plan else None,
             "margin": plan.claimed_margin if plan else None,
@@ -126,7 +127,7 @@ def verdict_table(found: Across) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, title=Text(datasets.title(found)), pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, title=Text(takehome.title(found)), pad_edge=False)
     for name in ("technique", "data set", "verdict", "speed-up", "quality change"):
         table.add_column(name, max_width=33, overflow="fold")
     metric = found.plan.metric if found.plan else ""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
-from potentiate.study.across import Across, PooledArm
+from potentiate.study.across import Across
 from potentiate.study.findings import ArmResult
 from potentiate.study.plots.forest import Row, drawn
+from potentiate.study.together import PooledArm
 from potentiate.study.verdict import speedup
 
 TOGETHER = "all data sets"
