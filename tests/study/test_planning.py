@@ -178,13 +178,23 @@ def test_a_margin_that_admits_everything_or_nothing_is_refused(text):
 
 def test_a_margin_below_one_test_example_is_refused(tmp_path):
     asked = Declaration("cnn/digits", margin=0.00001)
-    with pytest.raises(Refused, match="less than one of the 5000 examples"):
+    with pytest.raises(Refused, match="less than one of the 10000 examples"):
         open_study(asked, Ledger(tmp_path, World()))
 
 
-def test_a_margin_below_one_validation_example_is_refused_before_the_study(tmp_path):
-    with pytest.raises(Refused, match="less than one of the 60 examples"):
-        open_study(Declaration("cnn/digits"), Ledger(tmp_path, World(validation=60)))
+@pytest.mark.parametrize("margin", [None, 0.007])
+def test_few_validation_examples_widen_the_margin_of_the_search_alone(tmp_path, margin):
+    asked = Declaration("cnn/digits", margin=margin)
+    made, _ = open_study(asked, Ledger(tmp_path, World(validation=60)))
+    assert made.margin == pytest.approx(1.5 / 60)
+    assert made.claimed_margin == (margin or find("cnn/digits").margin)
+    assert read_study(tmp_path)[0] == made
+
+
+def test_enough_validation_examples_leave_one_margin_and_the_plan_as_it_was(tmp_path):
+    made, _ = open_study(Declaration("cnn/digits"), Ledger(tmp_path, World()))
+    assert made.margin == made.claimed_margin == find("cnn/digits").margin
+    assert "held_out_margin" not in (tmp_path / "evidence.jsonl").read_text()
 
 
 def test_a_small_job_without_a_margin_gets_one_it_can_be_judged_by(tmp_path):

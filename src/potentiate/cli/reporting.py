@@ -8,10 +8,14 @@ from pathlib import Path
 from rich.console import Console
 
 from potentiate.cli.terminal import wide
+from potentiate.study import summary
+from potentiate.study.across import Across
+from potentiate.study.datasets import holds_datasets, read_across
 from potentiate.study.emit import command
 from potentiate.study.findings import Findings
 from potentiate.study.reading import read_findings, read_study
 from potentiate.study.report import verdict_table, write
+from potentiate.study.sections import takehome
 
 STUDY = 132
 """Columns that the table of verdicts wants where no terminal says how many there are."""
@@ -28,8 +32,23 @@ def show(console: Console, findings: Findings, folder: Path) -> None:
     console.print(f"command: {command(findings, folder)}", highlight=False, soft_wrap=True)
 
 
+def show_across(console: Console, found: Across, folder: Path) -> None:
+    """Write the summary over data sets, and print its verdicts, what to take home, and where it is."""
+    summary.write(found, folder)
+    console.print(summary.verdict_table(found))
+    console.print(takehome.take_home(found), style="bold", highlight=False, markup=False)
+    console.print(f"report:  {folder / 'report.html'}", highlight=False, soft_wrap=True)
+    console.print(f"command: {takehome.command(found)}", highlight=False, soft_wrap=True)
+
+
 def rebuild(folder: Path) -> None:
-    """Write a study's report anew from its evidence."""
+    """Write a study's report anew from its evidence; of a study over data sets, all of its reports."""
+    if holds_datasets(folder):
+        found = read_across(folder)
+        for name, findings in found.measured.items():
+            write(findings, folder / name)
+        show_across(wide(STUDY), found, folder)
+        return
     show(wide(STUDY), read_findings(folder), folder)
 
 

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from potentiate.cli.lists import Lists
+
 Profile = Literal["quick", "standard", "thorough"]
 Dataset = Annotated[
     str | None, typer.Option(metavar="NAME", help="Short for WORKLOAD/NAME, after a model's name.")
@@ -16,7 +18,7 @@ Objective = Literal["fastest", "smallest", "greenest", "balanced"]
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the command line."""
-    app.command()(study)
+    app.command(cls=Lists)(study)
     app.command()(report)
     app.command()(replay)
     app.command(hidden=True)(answer)
@@ -26,7 +28,8 @@ def study(
     workload: Annotated[
         str,
         typer.Argument(
-            help="A name of 'potentiate list workloads', file.py:attribute, or study.toml."
+            help="A name of 'potentiate list workloads', file.py:attribute, study.toml, or a model "
+            "with --datasets."
         ),
     ],
     names: Annotated[list[str] | None, typer.Argument(help="Further techniques of --test.")] = None,
@@ -37,6 +40,10 @@ def study(
     test: Annotated[
         list[str] | None,
         typer.Option("--test", metavar="NAME [NAME ...]", help="Measure the named techniques."),
+    ] = None,
+    datasets: Annotated[
+        list[str] | None,
+        typer.Option("--datasets", metavar="NAME [NAME ...]", help="Study the model on each set."),
     ] = None,
     full: Annotated[
         bool,
@@ -97,12 +104,13 @@ def study(
 
     workload = with_dataset(workload, dataset)
     asked = [*(test or []), *(names or [])]
+    sets = tuple(name for word in datasets or () for name in word.split(",") if name)
     if workload.endswith(".toml"):
         given = {
             "--baseline-only": baseline_only, "--test": asked, "--full": full, "--budget": budget,
             "--margin": margin, "--seeds": seeds, "--epochs": epochs, "--set": setting,
             "--profile": profile != "standard", "--seed": seed, "--device": device != "auto",
-            "--threads": threads, "--objective": objective != "fastest",
+            "--threads": threads, "--objective": objective != "fastest", "--datasets": sets,
         }  # fmt: skip
         declaration = from_file(Path(workload), [key for key, value in given.items() if value])
         return investigated(declaration, out, plan_only=plan_only)
@@ -110,6 +118,7 @@ def study(
         workload, asked, setting or [], epochs, budget, margin,
         mode=_mode(baseline_only=baseline_only, test=bool(test), full=full, names=names or []),
         profile=profile, objective=objective, seeds=seeds, seed=seed, device=device, threads=threads,
+        datasets=sets,
     )  # fmt: skip
     return investigated(declaration, out, plan_only=plan_only)
 
@@ -129,7 +138,7 @@ def _mode(*, baseline_only: bool, test: bool, full: bool, names: list[str]) -> s
 def report(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a study.")],
 ) -> None:
-    """Rebuild a study's report from its evidence; nothing is run and PyTorch is not needed."""
+    """Rebuild a study's report, or that over data sets, from the evidence; nothing is run and PyTorch is not needed."""
     from potentiate.cli.reporting import rebuild
 
     rebuild(folder)

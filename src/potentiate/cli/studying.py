@@ -94,6 +94,8 @@ def default_folder(declaration: Declaration) -> Path:
         else slug
     )
     what = "+".join([declaration.mode, *(spec.partition(":")[0] for spec in declaration.tests)])
+    if declaration.datasets:
+        name = f"{name}-{'+'.join(declaration.datasets)[:80]}"
     saved = "" if declaration.objective == "fastest" else f"-{declaration.objective}"
     return Path("runs") / "study" / f"{name}-{what[:80]}-{declaration.profile}{saved}"
 
@@ -102,14 +104,12 @@ def investigated(declaration: Declaration, out: Path | None, *, plan_only: bool)
     """Run the study, or go on with it; return the exit code."""
     device_of(declaration.device)
     folder = out or default_folder(declaration)
+    if declaration.datasets:
+        from potentiate.cli.datasets import studied_across
+
+        return studied_across(declaration, folder, plan_only=plan_only)
     console = wide(STUDY)
-    busy = busy_cores()
-    if busy > QUIET:
-        console.print(
-            f"other programs keep {busy:.1f} of {usable_cores()} cores busy: times will be noisy, and "
-            "threads that wait for each other many times slower; end them for a study to trust",
-            style="yellow",
-        )
+    warn_of_others(console)
     live = Live(console)
     with (
         Nursery(declaration.threads) as nursery,
@@ -124,13 +124,13 @@ def investigated(declaration: Declaration, out: Path | None, *, plan_only: bool)
         live.say("a pilot run of the baseline")
         plan, pilot = open_study(declaration, ledger, live.forecast)
         nursery.patience = max(600.0, 20.0 * pilot.total)
-        _same_machine(ledger, folder)
+        same_machine(ledger, folder)
         if plan_only:
             return 0
         try:
             with live:
                 findings = investigate(
-                    plan, pilot, ledger, _machine(ledger), references=has_references(plan.workload)
+                    plan, pilot, ledger, machine_of(ledger), references=has_references(plan.workload)
                 )
         except (KeyboardInterrupt, Terminated) as end:
             done = len(ledger.records)
@@ -147,14 +147,26 @@ def has_references(workload: str) -> bool:
     return find(workload).references is not None
 
 
-def _machine(ledger: Ledger) -> dict[str, object]:
+def warn_of_others(console: Console) -> None:
+    """Say that other programs keep the machine busy, where they do."""
+    busy = busy_cores()
+    if busy > QUIET:
+        console.print(
+            f"other programs keep {busy:.1f} of {usable_cores()} cores busy: times will be noisy, and "
+            "threads that wait for each other many times slower; end them for a study to trust",
+            style="yellow",
+        )
+
+
+def machine_of(ledger: Ledger) -> dict[str, object]:
+    """Return the fingerprint of the machine that the evidence was made on."""
     line = ledger.fact("machine") or {"facts": {}}
     return line["facts"]
 
 
-def _same_machine(ledger: Ledger, folder: Path) -> None:
-    """Times of two machines cannot be compared."""
-    then, now = _machine(ledger), fingerprint()
+def same_machine(ledger: Ledger, folder: Path) -> None:
+    """Refuse to go on with the evidence of another machine: its times cannot be compared."""
+    then, now = machine_of(ledger), fingerprint()
     for key in ("cpu", "cores", "gpus", "torch"):
         if key in then and then[key] != now.get(key):
             raise Refused(
@@ -185,9 +197,13 @@ class Live:
         """Announce something that takes a moment."""
         self.console.print(what, style="dim", highlight=False)
 
+    def foresee(self, plan: Plan, pilot: Record) -> None:
+        """Take the plan for the table of steps and show nothing."""
+        self.forecasts, self.metric = plan.forecast, plan.metric
+
     def forecast(self, plan: Plan, pilot: Record) -> None:
         """Show what will be run, how long it takes, and what was cut to fit the budget."""
-        self.forecasts, self.metric = plan.forecast, plan.metric
+        self.foresee(plan, pilot)
         table = Table(title=f"plan of {workload_name(plan)}, {plan.profile}", title_justify="left")
         for column, justify in (("step", "left"), ("runs", "right"), ("time", "right")):
             table.add_column(column, justify=justify)  # pyright: ignore[reportArgumentType]
@@ -200,7 +216,10 @@ class Live:
         self.console.print(table)
         if plan.objective != "fastest":
             self.console.print(f"to be saved: {COSTS[plan.objective]}", highlight=False)
-        allowed = margin(plan.margin, plan.metric)
+        allowed = margin(plan.claimed_margin, plan.metric)
+        if plan.held_out_margin is not None:
+            coarse = margin(plan.margin, plan.metric)
+            allowed += f" ({coarse} on validation data, which are too few for that)"
         self.console.print(
             f"equal means: {plan.metric} not worse by {allowed}; fixed now, before the first run",
             highlight=False,

@@ -21,7 +21,7 @@ def claim(findings: Findings) -> str:
         return f"Nothing was confirmed to save {COSTS[plan.objective]}: keep the baseline."
     text = _gain(plan, speedup(best.saved))
     if best.judgement.quality is not None:
-        text += f" at {plan.metric} not worse by {numbers.margin(plan.margin, plan.metric)}"
+        text += f" at {plan.metric} not worse by {numbers.margin(plan.claimed_margin, plan.metric)}"
     if plan.objective != "fastest" and best.judgement.time is not None:
         time = speedup(best.judgement.time)
         text += f", at {time.estimate:.2f}x the speed ({time.low:.2f} to {time.high:.2f})"

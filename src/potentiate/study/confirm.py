@@ -148,7 +148,7 @@ def _judge(
     return judge(
         cost_ratios(objective, mine, arm),
         differences(plan, mine, arm),
-        margin=plan.margin,
+        margin=plan.claimed_margin,
         alpha_time=alpha,
         alpha_quality=alpha,
         smallest=plan.smallest,

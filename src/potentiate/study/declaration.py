@@ -37,6 +37,7 @@ class Declaration:
         device: "cpu" or "cuda".
         threads: Threads of every run; None leaves it to PyTorch.
         claims: Of others, to stand beside what is measured at the end of the report.
+        datasets: Sets that the model `workload` is studied on, each in a study of its own; see `datasets`.
     """
 
     workload: str
@@ -52,6 +53,7 @@ class Declaration:
     device: Literal["cpu", "cuda"] = "cpu"
     threads: Annotated[int, Field(ge=1)] | None = None
     claims: tuple[Claim, ...] = ()
+    datasets: tuple[str, ...] = ()
 
 
 def seconds(text: str) -> float:

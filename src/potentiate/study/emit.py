@@ -38,13 +38,13 @@ def long_command(findings: Findings, between: str = " ") -> str:
     """
     plan = findings.plan
     options = [("--technique", spec) for spec in techniques(findings)]
-    options += [("--set", f"{key}={_typed(value)}") for key, value in plan.recipe.items()]
+    options += [("--set", f"{key}={typed(value)}") for key, value in plan.recipe.items()]
     options += [("--seed", str(plan.seed)), ("--device", plan.device)]
     start = ("potentiate", "train", plan.workload)
     return between.join(map(shlex.join, [start, *options]))
 
 
-def _typed(value: Any) -> str:
+def typed(value: Any) -> str:
     """A setting as it is typed: lists with bars, a missing value as "none"."""
     if isinstance(value, list | tuple):
         items = list(cast(Iterable[object], value))

@@ -84,6 +84,8 @@ class Plan:
     Attributes:
         objective: The cost that is to fall; see `objective`.
         margin: Largest loss of the metric that counts as equal, in the metric's unit.
+        held_out_margin: The same where a claim is judged, on held-out data; None: the same. It is finer
+            where there are too few validation examples to show so small a loss.
         looks: Full paired runs after which quality is looked at (alpha is spent over the looks).
         short_steps: Steps of a short run of the baseline; arms run as many samples.
         controls: Shares of the baseline's schedule that the short-schedule control is tried at.
@@ -127,6 +129,12 @@ class Plan:
     cut: tuple[str, ...] = ()
     version: str = ""
     claims: tuple[Claim, ...] = ()
+    held_out_margin: float | None = None
+
+    @property
+    def claimed_margin(self) -> float:
+        """The margin that a claim is judged by."""
+        return self.margin if self.held_out_margin is None else self.held_out_margin
 
     @property
     def digest(self) -> str:
@@ -141,10 +149,12 @@ def workload_name(plan: Plan) -> str:
 
 
 def _values(plan: Plan) -> dict[str, Any]:
-    """The plan as a line of evidence; without claims it is what it was before there were any."""
+    """The plan as a line of evidence; without what is newer it is what it was before."""
     values = asdict(plan)
     if not plan.claims:
         del values["claims"]
+    if plan.held_out_margin is None:
+        del values["held_out_margin"]
     return values
 
 

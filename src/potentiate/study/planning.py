@@ -176,7 +176,7 @@ def _check_tests(declaration: Declaration) -> None:
 def _plan(declaration: Declaration, workload: Workload, pilot: Record, standard: float) -> Plan:
     singles, options = _arms(declaration, workload)
     margin = declaration.margin if declaration.margin is not None else standard
-    example = _one_example(pilot)
+    example = 1.0 / max(1, pilot.sizes.get("test", 1))
     typed = declaration.margin is not None
     if typed and workload.target.metric == "accuracy" and margin >= WIDEST:
         raise Refused(
@@ -188,6 +188,7 @@ def _plan(declaration: Declaration, workload: Workload, pilot: Record, standard:
             f"a margin of {100 * margin:g} points is less than one of the {round(1 / example)} examples it is "
             f"judged on; choose --margin {100 * example:.2g}pp or more, or evaluate on more examples"
         )
+    coarse = _on_validation(margin, workload, pilot)
     short = max(SHORT_STEPS, math.ceil(SHORT_SECONDS / max(1e-6, pilot.step_seconds)))
     if declaration.profile == "quick":
         short = max(SHORT_STEPS, short // 4)
@@ -198,7 +199,8 @@ def _plan(declaration: Declaration, workload: Workload, pilot: Record, standard:
         recipe=declaration.recipe,
         metric=workload.target.metric,
         higher_is_better=workload.target.higher_is_better,
-        margin=margin,
+        margin=coarse,
+        held_out_margin=None if coarse == margin else margin,
         objective=declaration.objective,
         candidates=_candidates(singles, workload, pilot, declaration.device),
         options=tuple(
@@ -220,18 +222,27 @@ def _plan(declaration: Declaration, workload: Workload, pilot: Record, standard:
     return plan
 
 
+def _on_validation(margin: float, workload: Workload, pilot: Record) -> float:
+    """The margin that validation data can show: 1.5 of their examples, where one is more than `margin`."""
+    example = 1.0 / max(1, pilot.sizes.get("validation", 1))
+    coarse = workload.target.metric == "accuracy" and margin < example
+    return 1.5 * example if coarse else margin
+
+
 def _one_example(pilot: Record) -> float:
     """The smallest step of an accuracy, on the smaller of the two parts that judge."""
     return 1.0 / max(1, min(pilot.sizes.get("validation", 1), pilot.sizes.get("test", 1)))
 
 
 def _standard_margin(workload: Workload, pilot: Record, ask: Ledger) -> float:
-    """The workload's own margin; or half a point of accuracy, but never less than 1.5 examples.
+    """The workload's own margin, but no less than a held-out example; or half a point of accuracy, or 1.5 examples.
 
     Another metric has no such scale: 1 % of what a full run of the baseline reaches counts.
     """
     if workload.margin is not None:
-        return workload.margin
+        example = 1.0 / max(1, pilot.sizes.get("test", 1))
+        coarse = workload.target.metric == "accuracy" and workload.margin < example
+        return 1.5 * example if coarse else workload.margin
     if workload.target.metric == "accuracy":
         return max(DEFAULT_ACCURACY_MARGIN, 1.5 * _one_example(pilot))
     full = ask(replace(pilot.request, phase="pilot full", mode="run", max_steps=None))

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 TEMPLATE = "report.html.j2"
 
-_STYLES = {"good": "green", "doubt": "yellow", "bad": "red", "slow": "magenta", "info": "cyan"}
+STYLES = {"good": "green", "doubt": "yellow", "bad": "red", "slow": "magenta", "info": "cyan"}
 
 
 def build(findings: Findings, folder: Path = Path()) -> Page:
@@ -79,10 +79,11 @@ def markdown(findings: Findings, folder: Path = Path()) -> str:
 
 def html(findings: Findings, folder: Path = Path()) -> str:
     """The report as one self-contained web page, pictures inside."""
-    return _render(build(findings, folder))
+    return render(build(findings, folder))
 
 
-def _render(built: Page) -> str:
+def render(built: Page) -> str:
+    """A page as one self-contained web page."""
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
@@ -129,7 +130,7 @@ def verdict_table(findings: Findings) -> Table:
         for row in rows:
             name = arm_name(findings, row) if fresh else row.arm
             badge = cells.badge(row)
-            verdict = Text(badge.text, _STYLES.get(badge.tone, "dim"))
+            verdict = Text(badge.text, STYLES.get(badge.tone, "dim"))
             texts = map(Text, _measured(findings, row))
             table.add_row(Text(name), verdict, *texts, end_section=row is rows[-1])
     return table
@@ -200,14 +201,19 @@ def write(findings: Findings, folder: Path) -> list[Path]:
     built, config = build(findings, folder), emit.best_config(findings)
     contents = {
         "report.md": blocks.markdown(built),
-        "report.html": _render(built),
+        "report.html": render(built),
         emit.CONFIG: tomli_w.dumps(config),
         "best.json": json.dumps(config, indent=2) + "\n",
     }
-    return _written(folder, contents)
+    return written(folder, contents)
 
 
-def _written(folder: Path, contents: Mapping[str, str]) -> list[Path]:
+def written(folder: Path, contents: Mapping[str, str]) -> list[Path]:
+    """Write files by name into `folder`; each appears whole or not at all.
+
+    Raises:
+        Refused: The folder cannot be written; files written before stay.
+    """
     paths = list[Path]()
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -83,8 +83,8 @@ def unmeasured(verdict: Verdict, reason: str) -> Judgement:
 
 
 @dataclass(frozen=True)
-class _Part:
-    """One half of the claim: the interval, its p value, and whether its opposite is shown."""
+class Part:
+    """One half of the claim: the interval, its p value, whether it is shown, and whether its opposite is."""
 
     interval: Interval
     p: float
@@ -137,7 +137,7 @@ def judge(
     failed = sum(map(math.isinf, ratios))
     verdict = Verdict.FAILED
     if failed < len(ratios):
-        verdict = _verdict(time, quality, equal, saves)
+        verdict = decide(time, quality, equal, saves)
     result = Judgement(
         verdict=verdict,
         time=time.interval,
@@ -175,23 +175,23 @@ def _check_margin(margin: float, resolution: float) -> None:
         )
 
 
-def _time_part(ratios: Sequence[float], alpha: float, smallest: float) -> _Part:
+def _time_part(ratios: Sequence[float], alpha: float, smallest: float) -> Part:
     interval = statistics.ratio_interval(ratios, 2.0 * alpha)
     p = statistics.faster_p(ratios, alpha)
     worth = interval.estimate <= 1.0 / (1.0 + smallest)
-    return _Part(interval, p, p <= alpha and worth, statistics.slower_p(ratios, alpha) <= alpha)
+    return Part(interval, p, p <= alpha and worth, statistics.slower_p(ratios, alpha) <= alpha)
 
 
 def _quality_part(
     differences: Sequence[float], margin: float, alpha: float, resolution: float
-) -> _Part:
+) -> Part:
     interval = statistics.difference_interval(differences, 2.0 * alpha, resolution)
     p = statistics.noninferior_p(differences, margin, alpha, resolution)
     worse = statistics.inferior_p(differences, margin, alpha, resolution) <= alpha
-    return _Part(interval, p, p <= alpha, worse)
+    return Part(interval, p, p <= alpha, worse)
 
 
-def _verdict(time: _Part, quality: _Part | None, equal: bool, saves: bool) -> Verdict:
+def decide(time: Part, quality: Part | None, equal: bool, saves: bool) -> Verdict:
     """The verdict from the two halves; a resolved "equal" outranks a tiny proven difference."""
     if time.shown and not equal:
         if quality is None or quality.shown:
@@ -204,7 +204,7 @@ def _verdict(time: _Part, quality: _Part | None, equal: bool, saves: bool) -> Ve
     return Verdict.SLOWER if time.opposite else Verdict.UNRESOLVED
 
 
-def _sentence(result: Judgement, quality: _Part | None, margin: float, smallest: float) -> str:
+def _sentence(result: Judgement, quality: Part | None, margin: float, smallest: float) -> str:
     """What was found, in words, without the full stop."""
     if result.verdict is Verdict.FAILED or result.time is None:
         return "no run finished: each crashed, met a number that is not finite or missed the target"
@@ -238,7 +238,7 @@ def _missed(ratio: Interval, mde: float, smallest: float) -> str:
     return f"and a speed-up below {mde:.2f}x may well have been missed"
 
 
-def _quality_clause(quality: _Part | None, margin: float) -> str:
+def _quality_clause(quality: Part | None, margin: float) -> str:
     if quality is None:
         return "no proof of quality is owed, as the same numbers are computed"
     found = quality.interval

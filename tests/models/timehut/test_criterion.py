@@ -33,8 +33,8 @@ class Blind(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.ones(3))
 
-    def forward(self, rows, segments, keep):
-        return self.weight.expand(len(rows), 3)
+    def overlap(self, views):
+        return self.weight.expand(views.overlap, 2, views.segments[0][0], 3)
 
 
 def test_judging_twice_is_the_same_whatever_was_drawn_before():
@@ -66,9 +66,9 @@ def test_of_long_series_a_window_is_judged():
     seen = []
 
     class Noting(Blind):
-        def forward(self, rows, segments, keep):
-            seen.extend(instants for _, instants in segments)
-            return super().forward(rows, segments, keep)
+        def overlap(self, views):
+            seen.extend(instants for _, instants in views.segments)
+            return super().overlap(views)
 
     Criterion(torch.randn(20, 500, 1))(Noting())
     assert len(seen) == 6

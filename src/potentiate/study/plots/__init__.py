@@ -5,7 +5,8 @@ a picture follows its light or dark scheme. Verdicts differ by marker as well as
 """
 
 from potentiate.study.plots.charts import front, noise, where_time_goes
+from potentiate.study.plots.datasets import datasets
 from potentiate.study.plots.forest import forest
 from potentiate.study.plots.learning import quality_against_time
 
-__all__ = ["forest", "front", "noise", "quality_against_time", "where_time_goes"]
+__all__ = ["datasets", "forest", "front", "noise", "quality_against_time", "where_time_goes"]

@@ -26,7 +26,7 @@ _HEAD = 0.36
 
 
 @dataclass(frozen=True)
-class _Row:
+class Row:
     """One line of the picture; `hollow` sets controls apart from what is recommended."""
 
     name: str
@@ -48,12 +48,17 @@ class _Row:
 
 def forest(findings: Findings) -> str:
     """Every single technique that was timed, then the confirmed runs."""
-    groups = [(title, rows) for title, rows in _groups(findings) if rows]
+    return drawn("forest", _groups(findings))
+
+
+def drawn(name: str, groups: Sequence[tuple[str, Sequence[Row]]]) -> str:
+    """Rows under headings as a forest plot; "" where there are none."""
+    groups = [(title, group) for title, group in groups if group]
     rows = [row for _, group in groups for row in group]
     if not rows:
         return ""
     tall = sum(row.height for row in rows) + _HEAD * len(groups)
-    with Canvas("forest", 9.0, tall + 1.1) as canvas:
+    with Canvas(name, 9.0, tall + 1.1) as canvas:
         axes = canvas.axes(left=3.25, right=1.55, top=0.1, bottom=1.0)
         y = 0.0
         for title, group in groups:
@@ -69,7 +74,7 @@ def forest(findings: Findings) -> str:
         return canvas.svg(f"Forest plot of speed-ups, baseline time over the arm's time: {said}")
 
 
-def _groups(findings: Findings) -> list[tuple[str, list[_Row]]]:
+def _groups(findings: Findings) -> list[tuple[str, list[Row]]]:
     alone = [_row(row, row.arm) for row in ranked(findings.singles)]
     fresh = [
         _row(row, arm_name(findings, row), part_of(findings, row) != "best")
@@ -81,11 +86,11 @@ def _groups(findings: Findings) -> list[tuple[str, list[_Row]]]:
     ]
 
 
-def _row(row: ArmResult, name: str, hollow: bool = False) -> _Row | None:
+def _row(row: ArmResult, name: str, hollow: bool = False) -> Row | None:
     time = row.judgement.time
     if row.arm == BASELINE or time is None or not 0.0 < time.estimate < math.inf:
         return None
-    return _Row(name, speedup(time), row.judgement.verdict, hollow)
+    return Row(name, speedup(time), row.judgement.verdict, hollow)
 
 
 def _beside(axes: Axes, x: float, y: float, text: str, **style: Any) -> None:
@@ -93,7 +98,7 @@ def _beside(axes: Axes, x: float, y: float, text: str, **style: Any) -> None:
     axes.text(x, y, text, transform=axes.get_yaxis_transform(), va="center", **style)
 
 
-def _draw(axes: Axes, row: _Row, y: float) -> None:
+def _draw(axes: Axes, row: Row, y: float) -> None:
     word = WORDS[row.verdict]
     color, gain = TONES[word.tone], row.gain
     ends = max(gain.low, _TICKS[0] / 10), min(gain.high, _TICKS[-1] * 10)

@@ -43,6 +43,7 @@ class Cell:
         badge: Whether it is set as a label.
         specs: Whether it names techniques, joined by " + ", which are not to be broken.
         note: What stands before the text.
+        link: Where it leads, as an address relative to the page; "" leads nowhere.
     """
 
     text: str
@@ -50,6 +51,7 @@ class Cell:
     badge: bool = False
     specs: bool = False
     note: str = ""
+    link: str = ""
 
     @property
     def full(self) -> str:
@@ -190,8 +192,12 @@ def _table(table: Table) -> list[str]:
     lines = [f"**{escape(table.caption)}**", ""] if table.caption else []
     lines.append("| " + " | ".join(escape(column) for column in table.columns) + " |")
     lines.append("|" + "---|" * len(table.columns))
-    rows = ("| " + " | ".join(escape(cell.full) for cell in row) + " |" for row in table.cells)
+    rows = ("| " + " | ".join(map(_cell, row)) + " |" for row in table.cells)
     return [*lines, *rows, ""]
+
+
+def _cell(cell: Cell) -> str:
+    return f"[{escape(cell.full)}]({cell.link})" if cell.link else escape(cell.full)
 
 
 def escape(text: str, html: bool = True) -> str:

@@ -129,7 +129,9 @@ def _quality_remark(findings: Findings, best: ArmResult) -> str:
     metric, found = findings.plan.metric, best.judgement.quality
     if found is None:
         return "the same numbers are computed"
-    allowed = f"a loss of {numbers.margin(findings.plan.margin, metric)} was accepted beforehand"
+    allowed = (
+        f"a loss of {numbers.margin(findings.plan.claimed_margin, metric)} was accepted beforehand"
+    )
     return f"{numbers.change_with_span(found, metric)}; {allowed}"
 
 

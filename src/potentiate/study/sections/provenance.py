@@ -11,6 +11,7 @@ from potentiate.study import numbers
 from potentiate.study.findings import Findings, Replay
 from potentiate.study.glossary import TERMS, WORDS
 from potentiate.study.objective import COSTS
+from potentiate.study.plan import Plan
 from potentiate.study.sections.blocks import Block, Cell, Code, Items, Section, Table, Text
 
 
@@ -64,7 +65,11 @@ def _declared(findings: Findings) -> list[tuple[str, str]]:
         ("mode and profile", f"{plan.mode}, {plan.profile}"),
         ("to be saved", f"{COSTS[plan.objective]} (objective: {plan.objective})"),
         ("metric", f"{plan.metric}, {'higher' if plan.higher_is_better else 'lower'} is better"),
-        ("margin: largest loss that counts as equal", numbers.margin(plan.margin, plan.metric)),
+        (
+            "margin: largest loss that counts as equal",
+            numbers.margin(plan.claimed_margin, plan.metric),
+        ),
+        *_coarse(plan),
         ("chance of a false claim", numbers.share(plan.alpha)),
         ("smallest speed-up that matters", numbers.share(plan.smallest)),
         ("looks at the confirmation", f"after {looks} paired runs"),
@@ -74,6 +79,17 @@ def _declared(findings: Findings) -> list[tuple[str, str]]:
         ("examples", ", ".join(f"{k} {v:,}" for k, v in plan.sizes.items()) or "not known"),
         ("version of potentiate", plan.version or "not known"),
         ("digest of this declaration", plan.digest),
+    ]
+
+
+def _coarse(plan: Plan) -> list[tuple[str, str]]:
+    if plan.held_out_margin is None:
+        return []
+    return [
+        (
+            "margin on validation data, too few for that one",
+            numbers.margin(plan.margin, plan.metric),
+        )
     ]
 
 
