@@ -106,7 +106,7 @@ def _is_table(X: Any) -> bool:
         return not nested
     if isinstance(X, (list, tuple)):
         rows = cast("Sequence[Any]", X)
-        if any(hasattr(row, "shape") for row in rows):
+        if not rows or any(hasattr(row, "shape") for row in rows):
             return False
         return len({np.size(row) for row in rows}) <= 1 and _axes(rows) <= 2
     return getattr(X, "ndim", 2) != 3

@@ -144,7 +144,9 @@ class TimeHUTForecaster(Learner):
             "lags": self._lags.predict(np.concatenate(raw)),
             "last": np.tile(np.concatenate(array[:, first:count]), self.horizon_),
         }
-        return {name: self._judged(np.concatenate(truth), each, ahead) for name, each in told.items()}
+        return {
+            name: self._judged(np.concatenate(truth), each, ahead) for name, each in told.items()
+        }
 
     def score(self, series: Any, y: Any = None) -> float:
         """Return minus the mean square error of standardized forecasts from every instant of series."""

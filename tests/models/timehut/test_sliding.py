@@ -41,8 +41,9 @@ def naively(net, x, before, after, hide):
 @pytest.mark.parametrize(("before", "after"), [(0, 0), (1, 0), (7, 0), (16, 0), (5, 4), (0, 3)])
 @pytest.mark.parametrize("depth", [0, 1, 4])
 @pytest.mark.parametrize("hide", [False, True])
-def test_windows_that_slide_are_those_encoded_one_by_one(before, after, depth, hide):
-    net, x = encoder(depth), series()
+@pytest.mark.parametrize("count", [1, 3])
+def test_windows_that_slide_are_those_encoded_one_by_one(before, after, depth, hide, count):
+    net, x = encoder(depth), series()[:count]
     with torch.no_grad():
         expected = naively(net, x, before, after, hide)
     torch.testing.assert_close(
@@ -85,9 +86,7 @@ def test_windows_of_less_than_nothing_are_refused():
 def test_the_largest_over_windows_is_that_of_a_loop(window, causal):
     z = torch.randn(2, 9, 3, generator=torch.Generator().manual_seed(0))
     before = window - 1 if causal else window // 2
-    expected = [
-        z[:, max(0, t - before) : t - before + window].amax(1) for t in range(z.shape[1])
-    ]
+    expected = [z[:, max(0, t - before) : t - before + window].amax(1) for t in range(z.shape[1])]
     torch.testing.assert_close(pooled(z, window, causal=causal), torch.stack(expected, 1))
 
 

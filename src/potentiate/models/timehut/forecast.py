@@ -66,6 +66,6 @@ def chosen_ridge(train: Sequence[Rows], validation: Sequence[Rows]) -> Any:
 
 
 def errors(truth: NDArray[Any], told: NDArray[Any]) -> dict[str, float]:
-    """Return mean square and mean absolute error."""
-    off = cast("NDArray[np.float64]", told.astype(np.float64) - truth)
+    """Return mean square and mean absolute error; a single output may lack its axis."""
+    off = cast("NDArray[np.float64]", told.reshape(truth.shape).astype(np.float64) - truth)
     return {"mse": float(np.square(off).mean()), "mae": float(np.abs(off).mean())}

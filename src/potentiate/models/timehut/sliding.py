@@ -82,9 +82,9 @@ def _slid(
 def _at(encoder: Encoder, windows: Tensor, at: int, hide: bool) -> Tensor:
     """The output at instant `at` of windows [length, series, instants, hidden]."""
     shape = windows.shape[1:3]
-    h = windows.flatten(1, 2)  # a copy, for windows overlap in memory
-    if hide:
-        h[at] = 0.0
+    h = windows.flatten(1, 2)
+    if hide:  # not in place: windows may share their memory
+        h = h.index_fill(0, torch.tensor([at], device=h.device), 0.0)
     for block in encoder.blocks:
         h = _without_dilation(cast("Block", block), h)[at % 2 :: 2]
         at //= 2
