@@ -2,7 +2,7 @@
 
 python examples/timehut_anomalies.py    # beside limits on values and on steps
 
-An alarm is what its hidden instant does not let expect, and so jumps to the mean of the series are missed.
+What is measured is how much seeing an instant changes what it means.
 """
 
 import numpy as np

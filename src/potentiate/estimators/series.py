@@ -33,13 +33,14 @@ def collection(estimator: Any, X: Any, *, begins: bool) -> Values:
         X: A table or a collection.
         begins: Whether it is `fit` that asks.
     """
+    values = X
     if _is_table(X):
-        X = cast("Any", validation).validate_data(
+        values = cast("Any", validation).validate_data(
             estimator, X, reset=begins, dtype=np.float64, ensure_all_finite="allow-nan"
         )
     elif begins and hasattr(estimator, "n_features_in_"):
         del estimator.n_features_in_  # of an earlier fit
-    series = sound(X)
+    series = sound(values)
     channels = series.shape[2]
     if begins:
         estimator.channels_ = channels
@@ -162,6 +163,6 @@ def pieces(series: Values, length: int, count: int) -> Values:
     n, instants, _ = series.shape
     length = min(length, instants)
     each = min(max(-(-instants // length), -(-count // n)), instants - length + 1)
-    starts = np.linspace(0, instants - length, each).round().astype(int)
+    starts = [round(k * (instants - length) / max(1, each - 1)) for k in range(each)]
     found = np.concatenate([series[:, start : start + length] for start in starts])
     return found[~np.isnan(found).all((1, 2))]

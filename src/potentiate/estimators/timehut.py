@@ -128,13 +128,17 @@ class TimeHUT(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _Representing):
         return out
 
     def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
+        tags = cast("Any", super()).__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
 
     @property
     def _n_features_out(self) -> int:
         return self.encoder_.outputs
+
+
+def _logistic(classifier: TimeHUTClassifier) -> bool:
+    return classifier.head == "logistic"
 
 
 class TimeHUTClassifier(ClassifierMixin, _Representing):
@@ -190,13 +194,14 @@ class TimeHUTClassifier(ClassifierMixin, _Representing):
         super().__init__(epochs, batch_size, preset, settings, random_state, device)
         self.head = head
 
-    def fit(self, X: Any, y: ArrayLike) -> TimeHUTClassifier:
+    def fit(self, X: Any, y: ArrayLike | None) -> TimeHUTClassifier:
         """Learn anew from series and labels [n], which the head alone looks at."""
         with all_or_nothing(self):
             if y is None:
                 raise ValueError("requires y to be passed, but the target y is None")
             series, recipe = self._begin(X)
             labels: Any = cast("Any", validation).column_or_1d(y, warn=True)
+            validation.assert_all_finite(labels, input_name="y")
             validation.check_consistent_length(series, labels)
             multiclass.check_classification_targets(labels)
             self.classes_, named = np.unique(labels, return_inverse=True)
@@ -217,7 +222,7 @@ class TimeHUTClassifier(ClassifierMixin, _Representing):
         features = self._asked(X)
         return self.head_.decision_function(features)
 
-    @metaestimators.available_if(lambda self: self.head == "logistic")
+    @metaestimators.available_if(_logistic)
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the probabilities of the classes [n, classes], where the head is "logistic"."""
         features = self._asked(X)

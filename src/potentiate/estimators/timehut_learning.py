@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -73,7 +73,7 @@ class Learner(BaseEstimator):
         preset: Any = self.preset
         if preset is not None and preset not in PRESETS:
             raise unknown("preset", str(preset), PRESETS)
-        recipe = changed(Recipe(), PRESETS.get(preset, {}), where=where)
+        recipe = changed(Recipe(), PRESETS[preset] if preset else {}, where=where)
         recipe = changed(recipe, given, where=f"settings of {where}")
         named = {name: getattr(self, name) for name in NAMED if hasattr(self, name)}
         return changed(recipe, named, where=where)
@@ -104,7 +104,7 @@ def learn(inputs: Tensor, recipe: Recipe, seed: int, device: torch.device) -> Le
     PyTorch's global random state is left as it was.
     """
     cuda = device.type == "cuda"
-    index = device.index if device.index is not None else 0
+    index = device.index or 0
     with torch.random.fork_rng(devices=[index] if cuda else []):
         torch.default_generator.manual_seed(seed)
         if cuda:
@@ -137,13 +137,13 @@ def natural(estimator: Any, name: str) -> int:
         raise Refused(
             f"{type(estimator).__name__}: {name}={value!r} is refused; give a number of instants, 1 or more"
         )
-    return int(value)
+    return int(cast("Any", value))
 
 
 @contextmanager
-def all_or_nothing(estimator: Any) -> Iterator[None]:
+def all_or_nothing(estimator: Any) -> Generator[None]:
     """Leave an estimator as it was if anything, an interrupt too, keeps it from being fitted."""
-    before = dict(vars(estimator))
+    before = cast("dict[str, Any]", vars(estimator)).copy()
     try:
         yield
     except BaseException:

@@ -6,7 +6,7 @@ Source: Yue et al. 2022, arXiv:2106.10466, for the strengths that are tried and 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,11 +48,12 @@ def chosen_ridge(train: Sequence[Rows], validation: Sequence[Rows]) -> Any:
         validation: Those on which the strength is chosen.
     """
     from sklearn.linear_model import Ridge
-    from sklearn.pipeline import make_pipeline
+    from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import StandardScaler
 
     def ridge(strength: float, features: Rows, targets: Rows) -> Any:
-        model: Any = make_pipeline(StandardScaler(), Ridge(alpha=strength))
+        regression: Any = Ridge(alpha=strength)
+        model = Pipeline([("scale", StandardScaler()), ("ridge", regression)])
         return model.fit(features, targets)
 
     def error(strength: float) -> float:
@@ -67,5 +68,5 @@ def chosen_ridge(train: Sequence[Rows], validation: Sequence[Rows]) -> Any:
 
 def errors(truth: NDArray[Any], told: NDArray[Any]) -> dict[str, float]:
     """Return mean square and mean absolute error; a single output may lack its axis."""
-    off = cast("NDArray[np.float64]", told.reshape(truth.shape).astype(np.float64) - truth)
+    off = told.reshape(truth.shape).astype(np.float64) - truth
     return {"mse": float(np.square(off).mean()), "mae": float(np.abs(off).mean())}

@@ -5,7 +5,7 @@ Source: Yue et al. 2022, arXiv:2106.10466.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -41,7 +41,8 @@ def pooled(z: Tensor, window: Window, *, causal: bool = False) -> Tensor:
     if window == "multiscale":
         widths = [2**k + 1 for k in range(1, 64) if k == 1 or 2 ** (k - 1) + 1 < z.shape[1]]
         return torch.cat([_largest(z, width, causal) for width in widths], -1)
-    if isinstance(window, bool) or not isinstance(window, int) or window < 1:
+    given: Any = window
+    if isinstance(given, bool) or not isinstance(given, int) or given < 1:
         raise Refused(
             f"window={window!r} is refused; give a number of instants, 'full' or 'multiscale'"
         )

@@ -88,7 +88,8 @@ def _at(encoder: Encoder, windows: Tensor, at: int, hide: bool) -> Tensor:
     for block in encoder.blocks:
         h = _without_dilation(cast("Block", block), h)[at % 2 :: 2]
         at //= 2
-    return h[at].unflatten(0, shape)
+    last: Tensor = h[at]
+    return last.view(*shape, -1)
 
 
 def _without_dilation(block: Block, h: Tensor) -> Tensor:
@@ -97,4 +98,4 @@ def _without_dilation(block: Block, h: Tensor) -> Tensor:
     around = None if block.around is None else (block.around.weight, block.around.bias)
     length, windows, _ = h.shape
     out = dilated_block(h.flatten(0, 1), first, second, around, 1, ((windows, length),))
-    return out.unflatten(0, (length, windows))
+    return out.view(length, windows, -1)
