@@ -34,7 +34,7 @@ def pooled(z: Tensor, window: Window, *, causal: bool = False) -> Tensor:
         >>> pooled(z, 3).flatten().tolist(), pooled(z, 3, causal=True).flatten().tolist()
         ([3.0, 3.0, 3.0, 2.0], [1.0, 3.0, 3.0, 3.0])
         >>> pooled(z, "full").tolist(), pooled(z, "multiscale").shape
-        ([[3.0]], torch.Size([1, 4, 1]))
+        ([[3.0]], torch.Size([1, 4, 2]))
     """
     if window == "full":
         return z.amax(1)
