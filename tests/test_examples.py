@@ -90,3 +90,23 @@ def test_a_network_of_ones_own_learns_on_a_twentieth_of_its_edges_whether_they_m
         kept = [layer.weight, layer.weight, *step.optimizer.state[layer.weight].values()]
         wiring = [layer.sources, layer.targets]
         assert sum(each.nbytes for each in kept + wiring) == 4 + bytes_an_edge * begun.edges
+
+
+def test_timehut_forecasts_chaos_better_than_a_line_through_its_past():
+    errors = runpy.run_path(str(EXAMPLES / "timehut_forecast.py"))["errors"]
+    for found in errors.values():
+        assert 2 * found["timehut"]["mse"] < found["lags"]["mse"] < found["last"]["mse"]
+
+
+def test_timehut_finds_most_jumps():
+    found = runpy.run_path(str(EXAMPLES / "timehut_anomalies.py"))["found"]
+    hits, wrong = found["TimeHUT"]
+    assert hits >= 7
+    assert wrong <= 10
+
+
+def test_timehut_tells_waves_apart_that_their_values_do_not():
+    scores = runpy.run_path(str(EXAMPLES / "timehut_classify.py"))["scores"]
+    assert (
+        scores["TimeHUT"] > 0.75 > max(value for name, value in scores.items() if name != "TimeHUT")
+    )

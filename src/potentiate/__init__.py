@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from potentiate.engine import train
     from potentiate.errors import Refused
-    from potentiate.estimators import BrainClassifier, PlasticClassifier
+    from potentiate.estimators import (
+        BrainClassifier,
+        PlasticClassifier,
+        TimeHUT,
+        TimeHUTClassifier,
+        TimeHUTDetector,
+        TimeHUTForecaster,
+    )
     from potentiate.models.plastic.layers import SparseLinear, SparseRecurrent
     from potentiate.models.plastic.net import PlasticNet
     from potentiate.models.supervised import supervised
@@ -30,6 +37,10 @@ __all__ = [
     "SparseLinear",
     "SparseRecurrent",
     "Target",
+    "TimeHUT",
+    "TimeHUTClassifier",
+    "TimeHUTDetector",
+    "TimeHUTForecaster",
     "Workload",
     "__version__",
     "supervised",
@@ -46,6 +57,10 @@ _HOMES = {
     "SparseLinear": "potentiate.models.plastic.layers",
     "SparseRecurrent": "potentiate.models.plastic.layers",
     "Target": "potentiate.workload",
+    "TimeHUT": "potentiate.estimators",
+    "TimeHUTClassifier": "potentiate.estimators",
+    "TimeHUTDetector": "potentiate.estimators",
+    "TimeHUTForecaster": "potentiate.estimators",
     "Workload": "potentiate.workload",
     "supervised": "potentiate.models.supervised",
     "train": "potentiate.engine",

@@ -2,5 +2,15 @@
 
 from potentiate.estimators.brain import BrainClassifier
 from potentiate.estimators.plastic import PlasticClassifier
+from potentiate.estimators.timehut import TimeHUT, TimeHUTClassifier
+from potentiate.estimators.timehut_detector import TimeHUTDetector
+from potentiate.estimators.timehut_forecast import TimeHUTForecaster
 
-__all__ = ["BrainClassifier", "PlasticClassifier"]
+__all__ = [
+    "BrainClassifier",
+    "PlasticClassifier",
+    "TimeHUT",
+    "TimeHUTClassifier",
+    "TimeHUTDetector",
+    "TimeHUTForecaster",
+]

@@ -5,6 +5,7 @@ Source: the protocol of Franceschi et al. 2019, arXiv:1901.10738, which TS2Vec a
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
@@ -25,6 +26,8 @@ FEW, FEW_OF_EACH = 50, 5
 """With fewer series, or fewer of each class, the support vectors' C is not searched for."""
 FREE = 1e10
 """C where the source has none: support vectors of series that nothing separates would be sought for ever."""
+ITERATIONS = 200_000
+"""Of a search for support vectors, at most: where classes overlap, a large C would never be done."""
 SEARCHED = 10_000
 """Series among which C is searched for, at most."""
 
@@ -58,7 +61,7 @@ def represented(encoder: nn.Module, inputs: Tensor) -> NDArray[np.float32]:
     return torch.cat(parts).numpy()
 
 
-def fitted(head: Head, features: NDArray[np.float32], labels: NDArray[Any]) -> Any:
+def fitted(head: Head, features: NDArray[Any], labels: NDArray[Any]) -> Any:
     """Return a classifier fitted on representations; C of "svm" and "logistic" by five-fold search.
 
     Raises:
@@ -84,14 +87,24 @@ def fitted(head: Head, features: NDArray[np.float32], labels: NDArray[Any]) -> A
             return cast("Any", model.fit(features, labels))
         return GridSearchCV(model, {"logistic__C": strengths}, cv=5).fit(features, labels)
     if len(labels) < FEW or len(labels) // len(counts) < FEW_OF_EACH:
-        free: Any = SVC(C=FREE)
-        return free.fit(features, labels)
+        free: Any = SVC(C=FREE, max_iter=ITERATIONS)
+        return _searched(free, features, labels)
     if len(labels) > SEARCHED:
         part = StratifiedShuffleSplit(1, train_size=SEARCHED, random_state=0)
         chosen, _ = next(part.split(features, labels))
         features, labels = features[chosen], labels[chosen]
-    found: Any = GridSearchCV(SVC(), {"C": [*strengths, FREE]}, cv=5)
-    return found.fit(features, labels)
+    support: Any = SVC(max_iter=ITERATIONS)
+    return _searched(GridSearchCV(support, {"C": [*strengths, FREE]}, cv=5), features, labels)
+
+
+def _searched(model: Any, features: NDArray[Any], labels: NDArray[Any]) -> Any:
+    """Fit; a search that was cut off is judged as it is, and a class smaller than the folds is in some."""
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+        return model.fit(features, labels)
 
 
 @dataclass(frozen=True)
