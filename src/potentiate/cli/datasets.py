@@ -13,7 +13,7 @@ from rich.table import Table
 
 from potentiate.cli.ended import Terminated, exit_code
 from potentiate.cli.reporting import STUDY, show, show_across
-from potentiate.cli.studying import Live, machine_of, same_machine, warn_of_others
+from potentiate.cli.studying import Live, has_references, machine_of, same_machine, warn_of_others
 from potentiate.cli.terminal import wide
 from potentiate.errors import Refused
 from potentiate.study.budget import cost
@@ -131,7 +131,13 @@ def _study(asked: Declaration, folder: Path, name: str, nursery: Nursery, consol
             plan, pilot = open_study(asked, ledger, live.foresee)
             nursery.patience = max(600.0, 20.0 * pilot.total)
             with live:
-                findings = investigate(plan, pilot, ledger, machine_of(ledger))
+                findings = investigate(
+                    plan,
+                    pilot,
+                    ledger,
+                    machine_of(ledger),
+                    references=has_references(plan.workload),
+                )
         _note(folder, name, "")
         show(console, findings, place)
     except Refused as error:

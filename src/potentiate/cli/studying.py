@@ -130,7 +130,11 @@ def investigated(declaration: Declaration, out: Path | None, *, plan_only: bool)
         try:
             with live:
                 findings = investigate(
-                    plan, pilot, ledger, machine_of(ledger), references=has_references(plan.workload)
+                    plan,
+                    pilot,
+                    ledger,
+                    machine_of(ledger),
+                    references=has_references(plan.workload),
                 )
         except (KeyboardInterrupt, Terminated) as end:
             done = len(ledger.records)

@@ -80,7 +80,7 @@ def contrasted(
 def _sums(similar, total, inverse, loss, apart, scalars, first, last):
     """Rows first..last: from the largest similarity in `total` to the logarithm of the sum; the loss of softmax."""
     scale, weight = scalars[0], scalars[1]
-    groups, rows, wide = similar.shape
+    _, rows, wide = similar.shape
     line = similar.reshape(-1)
     for row in range(first, last):
         group, i, at = row // rows, row % rows, row * wide
@@ -93,7 +93,7 @@ def _sums(similar, total, inverse, loss, apart, scalars, first, last):
 def _slopes(similar, total, inverse, loss, apart, scalars, first, last):
     """Rows first..last: from similarities to slopes, in place; the loss of angles is added."""
     scale, _, slope, angular, turn, margin, most = scalars
-    groups, rows, wide = similar.shape
+    _, rows, wide = similar.shape
     line, totals, lengths = similar.reshape(-1), total.reshape(-1), inverse.reshape(-1)
     for row in range(first, last):
         group, i, at = row // rows, row % rows, row * wide
@@ -101,7 +101,9 @@ def _slopes(similar, total, inverse, loss, apart, scalars, first, last):
         own, mine, seen = total[group, i], inverse[group, i], line[at + other]
         length, by = mine * inverse[group, other], f32(0.0)
         if angular > 0.0:
-            cost, turned = _WITH_ANGLES(line, at, totals, lengths, there, wide, own, mine, scale, slope, turn, margin, most)  # fmt: skip
+            cost, turned = _WITH_ANGLES(
+                line, at, totals, lengths, there, wide, own, mine, scale, slope, turn, margin, most
+            )
             cosine = seen * length
             inside = min(most, max(-most, cosine))
             angle = f32(acos(inside))
@@ -113,7 +115,9 @@ def _slopes(similar, total, inverse, loss, apart, scalars, first, last):
             by = -angle * sharp
             line[at + i] = f32(-2.0) * (turned + (by - near * sharp) * cosine) * mine * mine
         else:
-            _WITHOUT(line, at, totals, lengths, there, wide, own, mine, scale, slope, turn, margin, most)  # fmt: skip
+            _WITHOUT(
+                line, at, totals, lengths, there, wide, own, mine, scale, slope, turn, margin, most
+            )
             line[at + i] = f32(0.0)
         x = seen * scale
         pulled = f32(exp(x - own)) + f32(exp(x - total[group, other])) - f32(2.0)

@@ -10,15 +10,15 @@ from numba.extending import intrinsic
 
 from potentiate.kernels.lanes import KIND, LANES, Lanes
 from potentiate.kernels.vectors import (  # fmt: skip
-    _I64,
-    _folded,
-    _load,
-    _longs,
-    _Loop,
-    _pointers,
-    _spread,
-    _store,
-    _zeros,
+    I64,
+    Loop,
+    folded,
+    load,
+    longs,
+    pointers,
+    spread,
+    store,
+    zeros,
 )
 
 NUMBER = types.float32
@@ -30,13 +30,13 @@ def sum_of_exponentials(_context, line, at, wide, scale, top):
     signature = NUMBER(line, types.int64, types.int64, NUMBER, NUMBER)
 
     def code(context, builder, signature, args):
-        (row,) = _pointers(context, builder, signature, args, 0)
-        at, wide = _longs(context, builder, signature, args, 1, 2)
+        (row,) = pointers(context, builder, signature, args, 0)
+        at, wide = longs(context, builder, signature, args, 1, 2)
         scale, top = _everywhere(builder, args, 3, 4)
-        with _Loop(builder, _I64(0), wide, _I64(LANES), [_zeros(KIND)]) as loop:
-            x = Lanes(builder, _load(builder, row, builder.add(at, loop.i), KIND))
+        with Loop(builder, I64(0), wide, I64(LANES), [zeros(KIND)]) as loop:
+            x = Lanes(builder, load(builder, row, builder.add(at, loop.i), KIND))
             loop.after[0] = (Lanes(builder, loop.sums[0]) + (x * scale - top).exp()).value
-        return _folded(builder, loop.results[0])
+        return folded(builder, loop.results[0])
 
     return signature, code
 
@@ -52,19 +52,34 @@ def slopes(*, angular: bool) -> Any:
     """
 
     @intrinsic
-    def made(_context, line, at, totals, lengths, there, wide, own, mine, scale, slope, turn, margin, most):  # fmt: skip
+    def made(
+        _context,
+        line,
+        at,
+        totals,
+        lengths,
+        there,
+        wide,
+        own,
+        mine,
+        scale,
+        slope,
+        turn,
+        margin,
+        most,
+    ):
         whole, numbers = (types.int64,) * 2, (NUMBER,) * 7
         pair = types.UniTuple(NUMBER, 2)
         signature = pair(line, types.int64, totals, lengths, *whole, *numbers)
 
         def code(context, builder, signature, args):
-            row, total, length = _pointers(context, builder, signature, args, 0, 2, 3)
-            at, there, wide = _longs(context, builder, signature, args, 1, 4, 5)
+            row, total, length = pointers(context, builder, signature, args, 0, 2, 3)
+            at, there, wide = longs(context, builder, signature, args, 1, 4, 5)
             own, mine, scale, slope, turn, margin, most = _everywhere(builder, args, *range(6, 13))
-            with _Loop(builder, _I64(0), wide, _I64(LANES), [_zeros(KIND)] * 2) as loop:
+            with Loop(builder, I64(0), wide, I64(LANES), [zeros(KIND)] * 2) as loop:
                 place, other = builder.add(at, loop.i), builder.add(there, loop.i)
                 similar, totals, lengths = (
-                    Lanes(builder, _load(builder, pointer, where, KIND))
+                    Lanes(builder, load(builder, pointer, where, KIND))
                     for pointer, where in ((row, place), (total, other), (length, other))
                 )
                 x = similar * scale
@@ -79,8 +94,8 @@ def slopes(*, angular: bool) -> Any:
                     costs = near * near, by * cosine
                     sums = (Lanes(builder, total) for total in loop.sums)
                     loop.after[:] = [(a + b).value for a, b in zip(sums, costs, strict=True)]
-                _store(builder, found.value, row, place)
-            folded = [_folded(builder, total) for total in loop.results]
+                store(builder, found.value, row, place)
+            folded = [folded(builder, total) for total in loop.results]
             return context.make_tuple(builder, signature.return_type, folded)
 
         return signature, code
@@ -90,4 +105,4 @@ def slopes(*, angular: bool) -> Any:
 
 def _everywhere(builder: ir.IRBuilder, args: Any, *numbers: int) -> list[Lanes]:
     """Numbers of the call, in all lanes."""
-    return [Lanes(builder, _spread(builder, args[n], KIND)) for n in numbers]
+    return [Lanes(builder, spread(builder, args[n], KIND)) for n in numbers]

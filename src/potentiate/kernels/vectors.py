@@ -14,7 +14,7 @@ from numba.extending import intrinsic
 
 WIDTH = 64
 """Bytes of a register."""
-_I32, _I64 = ir.IntType(32), ir.IntType(64)
+_I32, I64 = ir.IntType(32), ir.IntType(64)
 
 
 def weighted_sum(registers: int) -> Any:
@@ -30,21 +30,19 @@ def weighted_sum(registers: int) -> Any:
         signature = types.void(x, others, weight, stride, floor, out, first, last, at, place)
 
         def code(context, builder, signature, args):
-            rows, edges, weights, outs = _pointers(context, builder, signature, args, 0, 1, 2, 5)
-            stride, first, last, at, place = _longs(
-                context, builder, signature, args, 3, 6, 7, 8, 9
-            )
+            rows, edges, weights, outs = pointers(context, builder, signature, args, 0, 1, 2, 5)
+            stride, first, last, at, place = longs(context, builder, signature, args, 3, 6, 7, 8, 9)
             kind = _register(rows)
-            floor = _spread(builder, args[4], kind)
-            with _Loop(builder, first, last, _I64(1), [_zeros(kind)] * registers) as loop:
+            floor = spread(builder, args[4], kind)
+            with Loop(builder, first, last, I64(1), [zeros(kind)] * registers) as loop:
                 begin = builder.add(builder.mul(_index(builder, edges, loop.i), stride), at)
-                factor = _spread(builder, builder.load(builder.gep(weights, [loop.i])), kind)
+                factor = spread(builder, builder.load(builder.gep(weights, [loop.i])), kind)
                 for k, total in enumerate(loop.sums):
-                    row = _load(builder, rows, builder.add(begin, _I64(k * kind.count)), kind)
+                    row = load(builder, rows, builder.add(begin, I64(k * kind.count)), kind)
                     loop.after[k] = _multiply_add(builder, row, factor, total)
             for k, total in enumerate(loop.results):
                 kept = builder.select(builder.fcmp_ordered("<", total, floor), floor, total)
-                _store(builder, kept, outs, builder.add(place, _I64(k * kind.count)))
+                store(builder, kept, outs, builder.add(place, I64(k * kind.count)))
             return context.get_dummy_value()
 
         return signature, code
@@ -64,19 +62,19 @@ def products(edges: int) -> Any:
         signature = types.void(x, others, grad, edge, stride, at, length, out)
 
         def code(context, builder, signature, args):
-            rows, ends, grads, outs = _pointers(context, builder, signature, args, 0, 1, 2, 7)
-            edge, stride, at, length = _longs(context, builder, signature, args, 3, 4, 5, 6)
+            rows, ends, grads, outs = pointers(context, builder, signature, args, 0, 1, 2, 7)
+            edge, stride, at, length = longs(context, builder, signature, args, 3, 4, 5, 6)
             kind = _register(rows)
-            places = [builder.add(edge, _I64(k)) for k in range(edges)]
+            places = [builder.add(edge, I64(k)) for k in range(edges)]
             begins = [builder.mul(_index(builder, ends, place), stride) for place in places]
-            step = _I64(kind.count)
-            with _Loop(builder, _I64(0), length, step, [_zeros(kind)] * edges) as loop:
-                shared = _load(builder, grads, builder.add(at, loop.i), kind)
+            step = I64(kind.count)
+            with Loop(builder, I64(0), length, step, [zeros(kind)] * edges) as loop:
+                shared = load(builder, grads, builder.add(at, loop.i), kind)
                 for k, (begin, total) in enumerate(zip(begins, loop.sums, strict=True)):
-                    row = _load(builder, rows, builder.add(begin, loop.i), kind)
+                    row = load(builder, rows, builder.add(begin, loop.i), kind)
                     loop.after[k] = _multiply_add(builder, row, shared, total)
             for place, total in zip(places, loop.results, strict=True):
-                builder.store(_folded(builder, total), builder.gep(outs, [place]))
+                builder.store(folded(builder, total), builder.gep(outs, [place]))
             return context.get_dummy_value()
 
         return signature, code
@@ -129,33 +127,33 @@ def weighted_sum_and_products(registers: int) -> Any:
         )
 
         def code(context, builder, signature, args):
-            rows, edges, weights, cursors, xs, outs, totals = _pointers(
+            rows, edges, weights, cursors, xs, outs, totals = pointers(
                 context, builder, signature, args, 0, 1, 2, 3, 6, 8, 9
             )
-            stride, column, first, last, at, begin = _longs(
+            stride, column, first, last, at, begin = longs(
                 context, builder, signature, args, 4, 5, 10, 11, 12, 13
             )
             kind, more = _register(rows), args[7]
-            steps = [_I64(k * kind.count) for k in range(registers)]
-            own = [_load(builder, xs, builder.add(at, step), kind) for step in steps]
+            steps = [I64(k * kind.count) for k in range(registers)]
+            own = [load(builder, xs, builder.add(at, step), kind) for step in steps]
             nothing = kind.element(0.0)
-            with _Loop(builder, first, last, _I64(1), [_zeros(kind)] * registers) as loop:
+            with Loop(builder, first, last, I64(1), [zeros(kind)] * registers) as loop:
                 other = _index(builder, edges, loop.i)
                 row_at = builder.add(builder.mul(other, stride), column)
                 cell = builder.gep(cursors, [other])
                 place = builder.load(cell)
                 builder.store(builder.add(place, place.type(1)), cell)
-                factor = _spread(builder, builder.load(builder.gep(weights, [place])), kind)
-                product = _zeros(kind)
+                factor = spread(builder, builder.load(builder.gep(weights, [place])), kind)
+                product = zeros(kind)
                 for k, (step, total) in enumerate(zip(steps, loop.sums, strict=True)):
-                    row = _load(builder, rows, builder.add(row_at, step), kind)
+                    row = load(builder, rows, builder.add(row_at, step), kind)
                     loop.after[k] = _multiply_add(builder, row, factor, total)
                     product = _multiply_add(builder, own[k], row, product)
                 cell = builder.gep(totals, [place])
                 before = builder.select(more, builder.load(cell), nothing)
-                builder.store(builder.fadd(before, _folded(builder, product)), cell)
+                builder.store(builder.fadd(before, folded(builder, product)), cell)
             for step, total in zip(steps, loop.results, strict=True):
-                _store(builder, total, outs, builder.add(begin, step))
+                store(builder, total, outs, builder.add(begin, step))
             return context.get_dummy_value()
 
         return signature, code
@@ -172,12 +170,12 @@ def turned_tile(_context, rows, at, stride, out, place, out_stride):
     signature = types.void(rows, at, stride, out, place, out_stride)
 
     def code(context, builder, signature, args):
-        source, target = _pointers(context, builder, signature, args, 0, 3)
-        at, stride, place, out_stride = _longs(context, builder, signature, args, 1, 2, 4, 5)
+        source, target = pointers(context, builder, signature, args, 0, 3)
+        at, stride, place, out_stride = longs(context, builder, signature, args, 1, 2, 4, 5)
         kind = _register(source)
         n = kind.count
-        where = [builder.add(at, builder.mul(_I64(i), stride)) for i in range(n)]
-        tile = [_load(builder, source, begin, kind) for begin in where]
+        where = [builder.add(at, builder.mul(I64(i), stride)) for i in range(n)]
+        tile = [load(builder, source, begin, kind) for begin in where]
         half = 1
         while half < n:  # blocks of this width change sides across the diagonal
             for i in (i for i in range(n) if not i & half):
@@ -190,13 +188,13 @@ def turned_tile(_context, rows, at, stride, out, place, out_stride):
                 )
             half *= 2
         for j, row in enumerate(tile):
-            _store(builder, row, target, builder.add(place, builder.mul(_I64(j), out_stride)))
+            store(builder, row, target, builder.add(place, builder.mul(I64(j), out_stride)))
         return context.get_dummy_value()
 
     return signature, code
 
 
-class _Loop:
+class Loop:
     """A loop from `first` to `last` by `step` that carries sums; nothing runs where the range is empty."""
 
     def __init__(self, builder, first, last, step, starts) -> None:
@@ -205,7 +203,7 @@ class _Loop:
         self.body, self.end = (builder.append_basic_block(name) for name in ("body", "end"))
         builder.cbranch(builder.icmp_signed("<", first, last), self.body, self.end)
         builder.position_at_end(self.body)
-        self.i = builder.phi(_I64)
+        self.i = builder.phi(I64)
         self.i.add_incoming(first, self.before)
         self.sums = [builder.phi(start.type) for start in starts]
         for total, start in zip(self.sums, starts, strict=True):
@@ -231,13 +229,13 @@ class _Loop:
             self.results.append(result)
 
 
-def _pointers(context, builder, signature, args, *numbers):
+def pointers(context, builder, signature, args, *numbers):
     """The data of array arguments."""
     arrays = (context.make_array(signature.args[n])(context, builder, args[n]) for n in numbers)
     return [array.data for array in arrays]
 
 
-def _longs(context, builder, signature, args, *numbers):
+def longs(context, builder, signature, args, *numbers):
     """Integer arguments as int64."""
     cast = context.cast
     return [cast(builder, args[n], signature.args[n], types.int64) for n in numbers]
@@ -252,16 +250,18 @@ def _size(number) -> int:
     return 4 if isinstance(number, ir.FloatType) else 8
 
 
-def _zeros(kind):
+def zeros(kind):
+    """Nothing in all places."""
     return ir.Constant(kind, [0.0] * kind.count)
 
 
 def _index(builder, pointer, at):
     found = builder.load(builder.gep(pointer, [at]))
-    return builder.sext(found, _I64) if found.type.width < 64 else found
+    return builder.sext(found, I64) if found.type.width < 64 else found
 
 
-def _spread(builder, number, kind):
+def spread(builder, number, kind):
+    """A number in all places of a register."""
     nothing = ir.Constant(kind, ir.Undefined)
     everywhere = ir.Constant(ir.VectorType(_I32, kind.count), [0] * kind.count)
     return builder.shuffle_vector(
@@ -269,14 +269,16 @@ def _spread(builder, number, kind):
     )
 
 
-def _load(builder, pointer, at, kind):
+def load(builder, pointer, at, kind):
+    """The numbers from a place on."""
     where = builder.bitcast(builder.gep(pointer, [at]), kind.as_pointer())
     found = builder.load(where)
     found.align = _size(kind.element)
     return found
 
 
-def _store(builder, value, pointer, at) -> None:
+def store(builder, value, pointer, at) -> None:
+    """Write numbers from a place on."""
     where = builder.bitcast(builder.gep(pointer, [at]), value.type.as_pointer())
     builder.store(value, where).align = _size(value.type.element)
 
@@ -286,7 +288,7 @@ def _multiply_add(builder, a, b, total):
     return builder.fadd(total, builder.fmul(a, b, flags=("contract",)), flags=("contract",))
 
 
-def _folded(builder, value):
+def folded(builder, value):
     """The sum of a register's numbers, halves onto each other."""
     while value.type.count > 1:
         half, nothing = value.type.count // 2, ir.Constant(value.type, ir.Undefined)

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from potentiate.errors import Refused
 from potentiate.kernels.contrast import WIDEST, contrast
+from potentiate.kernels.halved import halved
 
 
 @dataclass(frozen=True)
@@ -81,29 +80,7 @@ class Hierarchy:
                 total = total + contrast(
                     alike, temperature, 1 - self.share, self.temporal, self.margin, 1
                 )
-            views = _Halved.apply(views)
-
-
-class _Halved(torch.autograd.Function):
-    """The maximum of two instants each; an odd one at the end is dropped."""
-
-    @staticmethod
-    def forward(ctx: Any, z: Tensor) -> Tensor:
-        last = len(z) // 2 * 2
-        first, second = z[0:last:2], z[1:last:2]
-        ctx.save_for_backward(first >= second)
-        ctx.shape = z.shape
-        return torch.maximum(first, second)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> Tensor:
-        (chosen,) = ctx.saved_tensors
-        last, out = 2 * len(grad), grad.new_empty(ctx.shape)
-        torch.mul(grad, chosen, out=out[0:last:2])
-        torch.sub(grad, out[0:last:2], out=out[1:last:2])
-        out[last:] = 0.0
-        return out
+            views = halved(views)
 
 
 def uniformity(z: Tensor) -> float:
