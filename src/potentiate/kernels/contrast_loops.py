@@ -95,8 +95,8 @@ def slopes(*, angular: bool) -> Any:
                     sums = (Lanes(builder, total) for total in loop.sums)
                     loop.after[:] = [(a + b).value for a, b in zip(sums, costs, strict=True)]
                 store(builder, found.value, row, place)
-            folded = [folded(builder, total) for total in loop.results]
-            return context.make_tuple(builder, signature.return_type, folded)
+            totals = [folded(builder, total) for total in loop.results]
+            return context.make_tuple(builder, signature.return_type, totals)
 
         return signature, code
 
