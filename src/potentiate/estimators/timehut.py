@@ -16,7 +16,7 @@ from potentiate.errors import Refused
 from potentiate.estimators.series import Values, by_length, collection, several
 from potentiate.estimators.timehut_learning import Learner, all_or_nothing
 from potentiate.models.timehut.pooling import Window, pooled
-from potentiate.models.timehut.readout import Head, encoded, fitted, represented
+from potentiate.models.timehut.readout import Head, Pooling, encoded, fitted, represented
 from potentiate.models.timehut.recipe import Recipe
 from potentiate.models.timehut.sliding import sliding as slid
 
@@ -30,13 +30,18 @@ class _Representing(Learner):
         tags.input_tags.three_d_array = True
         return tags
 
-    def _represented(self, series: Values, dtype: torch.dtype = torch.float32) -> NDArray[Any]:
-        """The largest over the instants up to the last value of each, [n, outputs]."""
+    def _represented(
+        self, series: Values, dtype: torch.dtype = torch.float32, pooling: Pooling = "max"
+    ) -> NDArray[Any]:
+        """What `represented` makes of the instants up to the last value of each."""
         encoder = copy.deepcopy(self.encoder_).to(dtype)
         inputs = self._standardized(series).to(dtype)
-        out = torch.empty(len(series), encoder.outputs, dtype=dtype).numpy()
-        for places, part in by_length(inputs):
-            out[places] = represented(encoder, part)
+        parts = [
+            (places, represented(encoder, part, pooling)) for places, part in by_length(inputs)
+        ]
+        out = np.empty((len(series), parts[0][1].shape[1]), parts[0][1].dtype)
+        for places, found in parts:
+            out[places] = found
         return out
 
     def _begin(self, X: Any) -> tuple[Values, Recipe]:
@@ -154,11 +159,12 @@ class TimeHUTClassifier(ClassifierMixin, _Representing):
         random_state: Of weights, the order of the series, and what is drawn of them.
         device: "cpu" or "cuda".
         head: "svm": support vectors with a radial kernel, "logistic" or "ridge": regressions; strengths
-            are searched for by cross-validation.
+            are searched for by cross-validation. What it reads of a series is the setting `pooling`.
 
     Attributes:
         encoder_: The `Encoder`, its weights the mean over all steps; it takes standardized series.
         head_: The classifier of representations, a scikit-learn one; classes are their places.
+        pooling_: What it reads of the representations of a series.
         classes_: The labels in order.
         mean_: Of each channel over what `fit` saw, [channels].
         scale_: Its standard deviation, or 1 if it did not vary, [channels].
@@ -179,6 +185,7 @@ class TimeHUTClassifier(ClassifierMixin, _Representing):
     """
 
     head_: Any
+    pooling_: Pooling
     classes_: NDArray[Any]
 
     def __init__(
@@ -189,7 +196,7 @@ class TimeHUTClassifier(ClassifierMixin, _Representing):
         settings: Mapping[str, Any] | None = None,
         random_state: int | np.random.RandomState | None = None,
         device: str = "cpu",
-        head: Head = "svm",
+        head: Head = "ridge",
     ) -> None:
         super().__init__(epochs, batch_size, preset, settings, random_state, device)
         self.head = head
@@ -209,6 +216,7 @@ class TimeHUTClassifier(ClassifierMixin, _Representing):
                 only = self.classes_[0]
                 raise ValueError(f"all labels are of one class, {only}; at least 2 are needed")
             self._learn(series, recipe)
+            self.pooling_ = recipe.pooling
             self.head_ = fitted(recipe.head, self._features(series), named)
         return self
 
@@ -234,7 +242,7 @@ class TimeHUTClassifier(ClassifierMixin, _Representing):
 
     def _features(self, series: Values) -> NDArray[np.float64]:
         # In double precision, so that the answer to a series does not depend on those beside it.
-        return self._represented(series, torch.float64)
+        return self._represented(series, torch.float64, self.pooling_)
 
 
 def _check_context(sliding: Any) -> None:

@@ -6,7 +6,7 @@ Source: the protocol of Franceschi et al. 2019, arXiv:1901.10738, which TS2Vec a
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
@@ -20,6 +20,7 @@ from potentiate.errors import Refused
 from potentiate.models.timehut.criterion import Criterion
 
 Head = Literal["svm", "logistic", "ridge"]
+Pooling = Literal["max", "statistics"]
 CHUNK = 1 << 15
 """Instants that are encoded at a time, about."""
 FEW, FEW_OF_EACH = 50, 5
@@ -39,26 +40,41 @@ def encoded(encoder: nn.Module, inputs: Tensor) -> Tensor:
         encoder: An `Encoder`; left in evaluation mode.
         inputs: [series, instants, channels], NaN where a value is missing.
     """
-    encoder.eval()
-    device, portion = next(encoder.parameters()).device, max(1, CHUNK // max(1, inputs.shape[1]))
-    with torch.no_grad():
-        parts = [
-            encoder(part.to(device).transpose(0, 1).contiguous()).transpose(0, 1).cpu()
-            for part in cast("Sequence[Tensor]", inputs.split(portion))
-        ]
-    return torch.cat(parts)
+    return torch.cat([z.transpose(0, 1) for z, _ in _parts(encoder, inputs)])
 
 
-def represented(encoder: nn.Module, inputs: Tensor) -> NDArray[np.float32]:
-    """Return the representation of each series: the largest over its instants, [series, outputs]."""
+def represented(
+    encoder: nn.Module, inputs: Tensor, pooling: Pooling = "max"
+) -> NDArray[np.float32]:
+    """Return the representation of each series, [series, outputs], or four times as many of "statistics".
+
+    Args:
+        encoder: An `Encoder`; left in evaluation mode.
+        inputs: [series, instants, channels], NaN where a value is missing.
+        pooling: "max": the largest over the instants. "statistics": the largest, the smallest, and of the
+            instants that are not missing mean and standard deviation, one after another.
+    """
+    if pooling == "max":
+        return torch.cat([z.amax(0) for z, _ in _parts(encoder, inputs)]).numpy()
+    return torch.cat([_statistics(z, seen) for z, seen in _parts(encoder, inputs)]).numpy()
+
+
+def _parts(encoder: nn.Module, inputs: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Representations [instants, some series, outputs], and [instants, some series, 1]: 1, or 0 if missing."""
     encoder.eval()
     device, portion = next(encoder.parameters()).device, max(1, CHUNK // max(1, inputs.shape[1]))
-    with torch.no_grad():
-        parts = [
-            encoder(part.to(device).transpose(0, 1).contiguous()).amax(0).cpu()
-            for part in cast("Sequence[Tensor]", inputs.split(portion))
-        ]
-    return torch.cat(parts).numpy()
+    for part in cast("Sequence[Tensor]", inputs.split(portion)):
+        x = part.transpose(0, 1).contiguous()
+        with torch.no_grad():
+            z: Tensor = encoder(x.to(device)).cpu()
+        yield z, (~x.isnan().any(-1, keepdim=True)).to(z.dtype)
+
+
+def _statistics(z: Tensor, seen: Tensor) -> Tensor:
+    count = seen.sum(0).clamp(min=1)
+    mean = (z * seen).sum(0) / count
+    deviation = (((z - mean) * seen).square().sum(0) / count).sqrt()
+    return torch.cat([z.amax(0), z.amin(0), mean, deviation], 1)
 
 
 def fitted(head: Head, features: NDArray[Any], labels: NDArray[Any]) -> Any:
@@ -116,12 +132,14 @@ class Read:
         asked: What it is judged on.
         head: Which classifier.
         criterion: Judges without labels, where that is wanted too.
+        pooling: What of the representations of its instants the classifier reads of a series.
     """
 
     known: SeriesPart
     asked: SeriesPart
     head: Head = "svm"
     criterion: Criterion | None = None
+    pooling: Pooling = "max"
 
     def __call__(self, encoder: nn.Module) -> Mapping[str, float]:
         """Return accuracy, macro F1, how even and how tolerant the representations are, and the criterion's."""
@@ -130,13 +148,18 @@ class Read:
         from potentiate.models.timehut.loss import tolerance, uniformity
 
         score: Any = sklearn.metrics
-        known, asked = (represented(encoder, part.inputs) for part in (self.known, self.asked))
+        known, asked = (
+            represented(encoder, part.inputs, self.pooling) for part in (self.known, self.asked)
+        )
         told = fitted(self.head, known, self.known.labels.numpy()).predict(asked)
         truth = self.asked.labels.numpy()
+        largest = torch.from_numpy(
+            known[:, : known.shape[1] // (4 if self.pooling == "statistics" else 1)]
+        )
         return {
             "accuracy": float(score.accuracy_score(truth, told)),
             "f1": float(score.f1_score(truth, told, average="macro")),
-            "uniformity": uniformity(torch.from_numpy(known)),
-            "tolerance": tolerance(torch.from_numpy(known), self.known.labels),
+            "uniformity": uniformity(largest),
+            "tolerance": tolerance(largest, self.known.labels),
             **({} if self.criterion is None else self.criterion(encoder)),
         }

@@ -46,6 +46,8 @@ class Recipe:
         average: Decay of the average of the weights that is judged in their place; 1: the mean of all so
             far, which is the source's; 0: no average.
         head: The classifier that judges: support vectors, logistic or ridge regression.
+        pooling: What it reads of a series: "max", the largest over the instants, which is the source's, or
+            "statistics", also the smallest, the mean and the deviation.
         holdout: The published part that validation series are held out of: "training", of which they are a
             fifth, or "test", of which they are half, so that sets with few training series can be studied;
             the other half is read once, at the end.
@@ -69,14 +71,21 @@ class Recipe:
     lr: Positive = 1e-3
     weight_decay: Weight = 1e-2
     average: Annotated[float, Field(ge=0, le=1)] = 1.0
-    head: Literal["svm", "logistic", "ridge"] = "svm"
+    head: Literal["svm", "logistic", "ridge"] = "ridge"
+    pooling: Literal["max", "statistics"] = "statistics"
     holdout: Literal["training", "test"] = "training"
     evaluate_every: Positive = 10.0
     longest: Annotated[int, Field(ge=2)] = 3000
 
 
-TS2VEC: dict[str, Any] = {"instance": 0.0, "temporal": 0.0, "schedule": "no-scheduling"}
-"""What TimeHUT adds to TS2Vec, taken away."""
+TS2VEC: dict[str, Any] = {
+    "instance": 0.0,
+    "temporal": 0.0,
+    "schedule": "no-scheduling",
+    "head": "svm",
+    "pooling": "max",
+}
+"""The source's protocol: what TimeHUT adds to TS2Vec taken away, and its classifier."""
 
 
 @dataclass(frozen=True)

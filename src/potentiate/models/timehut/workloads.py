@@ -108,8 +108,10 @@ def _make(name: str, data: Parts | Callable[[], Parts] | None, settings: Recipe,
         model=parts.encoder,
         batches=parts.batches,
         step=parts.step,
-        validate=Read(known, validation, settings.head, Criterion(validation.inputs)),
-        test=Read(seen, test, settings.head),
+        validate=Read(
+            known, validation, settings.head, Criterion(validation.inputs), settings.pooling
+        ),
+        test=Read(seen, test, settings.head, pooling=settings.pooling),
         epochs=parts.epochs,
         evaluate_every=settings.evaluate_every,
         sizes={"train": len(train), "validation": len(validation), "test": len(test)},
