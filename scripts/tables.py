@@ -13,6 +13,7 @@ import sys
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from potentiate.models import WORKLOADS
 from potentiate.models.reference import schedule
@@ -99,18 +100,84 @@ def plastics() -> str:
                 for line in record.get("summary", [])
             ]
     parts = ["\n".join(rows)]
-    study = ROOT / "studies" / "plastic-mnist"
-    sections = claims(read_findings(study)) if (study / "evidence.jsonl").exists() else []
-    for section in sections:
+    return "\n\n".join([*parts, _claimed("plastic-mnist")])
+
+
+ACCURACY = (
+    "ours",
+    "TS2Vec",
+    "TS2Vec, our classifier",
+    "untrained",
+    "ridge on raw values",
+    "SVM on raw values",
+    "1-NN on raw values",
+)
+TIMEHUT = "timehut-"
+"""How the names of the records of TimeHUT begin, which has a page of its own."""
+
+
+def timehut_accuracy() -> str:
+    """Accuracies of TimeHUT, and of what stands beside it, on every set of the archives."""
+    rows = [
+        f"| set | training, test | {' | '.join(ACCURACY)} |",
+        f"|{'---|' * (len(ACCURACY) + 2)}",
+    ]
+    told = list[str]()
+    for record in _records("timehut-accuracy"):
+        told += [
+            f"- {line['what']}: {line['measured']} (bar: {line['bar']})"
+            for line in record["summary"]
+        ]
+        rows += [
+            f"| {each['set']} | {each['train']}, {each['test']} | "
+            f"{' | '.join(_percent(each[key]) for key in ACCURACY)} |"
+            for each in record["figures"]["sets"]
+        ]
+    return "\n".join([*told, "", *rows])
+
+
+def _percent(figures: list[float] | None) -> str:
+    if not figures:
+        return "-"
+    mean, deviation, count = figures
+    spread = f" +/- {100 * deviation:.1f}" if count > 1 else ""
+    return f"{100 * mean:.1f}{spread}{f' ({count:.0f} seeds)' if 1 < count < 5 else ''}"
+
+
+def timehut_speed() -> str:
+    """Records of the speed and memory of TimeHUT."""
+    rows = ["| what | measured | bar |", "|---|---|---|"]
+    for record in (r for name in ("timehut-training", "timehut-steps") for r in _records(name)):
+        rows += [f"| {r['what']} | {r['measured']} | {r['bar']} |" for r in record["summary"]]
+    return "\n".join(rows)
+
+
+def _records(name: str) -> list[dict[str, Any]]:
+    paths = sorted(ROOT.glob(f"benchmarks/records/{name}-*.json"))
+    return [json.loads(path.read_text()) for path in paths]
+
+
+def timehut_claims() -> str:
+    """What the page of TimeHUT's optimizer claims, beside the studies of its sets."""
+    return "\n\n".join(
+        _claimed(f"timehut-{name}") for name in ("chinatown", "ecg5000", "pendigits")
+    )
+
+
+def _claimed(name: str) -> str:
+    """The claims of others in a study, each beside what was measured."""
+    study = ROOT / "studies" / name
+    if not (study / "evidence.jsonl").exists():
+        return ""
+    parts = list[str]()
+    for section in claims(read_findings(study)):
         for table in section.blocks:
             if isinstance(table, Table):
                 lines = [" | ".join(table.columns), " | ".join("---" for _ in table.columns)]
                 lines += [" | ".join(cell.full for cell in row) for row in table.cells]
                 listed = "\n".join(f"| {line} |" for line in lines)
-                parts.append(
-                    f"{table.caption}, in the study "
-                    f"[plastic-mnist](../../studies/plastic-mnist/report.md):\n\n{listed}"
-                )
+                link = f"[{name}](../../studies/{name}/report.md)"
+                parts.append(f"{table.caption}, in the study {link}:\n\n{listed}")
     return "\n\n".join(parts)
 
 
@@ -160,7 +227,8 @@ def records(*, sparse: bool = False) -> str:
     rows = ["| benchmark | measured | bar | machine |", "|---|---|---|---|"]
     for path in sorted(ROOT.glob("benchmarks/records/*.json")):
         record = json.loads(path.read_text())
-        if record["benchmark"].startswith(SPARSE) != sparse:
+        name = record["benchmark"]
+        if name.startswith(TIMEHUT) or name.startswith(SPARSE) != sparse:
             continue
         rows += [
             f"| {line['what']} | {line['measured']} | {line['bar']} | {machine_line(record['machine'])} |"
@@ -187,6 +255,11 @@ GENERATED = {
     "docs/benchmarks.md": {"records": records, "sparse": partial(records, sparse=True)},
     "docs/models/brain.md": {"studies": brains},
     "docs/models/plastic.md": {"plastic": plastics},
+    "docs/models/timehut.md": {
+        "accuracy": timehut_accuracy,
+        "speed": timehut_speed,
+        "claims": timehut_claims,
+    },
 }
 
 

@@ -60,10 +60,11 @@ def test_series_that_begin_and_end_with_values_stay_as_they_are():
 def test_series_without_a_value_are_not_learned_from():
     series = torch.tensor([[1.0, nan], [nan, nan], [2.0, 3.0]])[:, :, None]
     assert learnable(series, 5)[:, 0, 0].tolist() == [1.0, 2.0]
-    with pytest.raises(Refused, match="fewer than two training series hold a value"):
-        learnable(series[:2], 5)
-    with pytest.raises(Refused, match="fewer than two"):
-        learning(series[:2], SMALL, 0)
+    assert len(learnable(series[:1], 5)) == 1  # instants of one series can be told apart
+    with pytest.raises(Refused, match="no training series holds a value"):
+        learnable(series[1:2], 5)
+    with pytest.raises(Refused, match="no training series"):
+        learning(series[1:2], SMALL, 0)
 
 
 def test_learning_cuts_centers_and_drops_and_its_length_is_that_of_the_series():

@@ -23,14 +23,12 @@ def learnable(inputs: Tensor, longest: int) -> Tensor:
         longest: Instants of a piece, at most.
 
     Raises:
-        Refused: Fewer than two pieces hold a value.
+        Refused: None holds a value.
     """
     parts = centered(pieces(inputs, longest))
     empty = parts.isnan().flatten(1).all(1)
-    if len(parts) - int(empty.sum()) < 2:
-        raise Refused(
-            "fewer than two training series hold a value, and one cannot be told from others; give at least two"
-        )
+    if empty.all():
+        raise Refused("no training series holds a value; give at least one")
     return parts[~empty] if empty.any() else parts
 
 
