@@ -155,12 +155,17 @@ SPARSE = (
 """How the names of the records of sparse work begin, which have a table of their own."""
 
 
-def records(*, sparse: bool = False) -> str:
-    """The newest benchmark records, one line each."""
+SERIES = ("timehut-",)
+"""Those of time series, which have one too."""
+
+
+def records(mine: tuple[str, ...] = ()) -> str:
+    """The newest benchmark records, one line each: those whose names begin so, or those of no table of their own."""
     rows = ["| benchmark | measured | bar | machine |", "|---|---|---|---|"]
     for path in sorted(ROOT.glob("benchmarks/records/*.json")):
         record = json.loads(path.read_text())
-        if record["benchmark"].startswith(SPARSE) != sparse:
+        name = record["benchmark"]
+        if not (name.startswith(mine) if mine else not name.startswith(SPARSE + SERIES)):
             continue
         rows += [
             f"| {line['what']} | {line['measured']} | {line['bar']} | {machine_line(record['machine'])} |"
@@ -184,7 +189,11 @@ GENERATED = {
     "README.md": {"results": results},
     "docs/techniques.md": {"techniques": techniques},
     "docs/workloads.md": {"workloads": workloads},
-    "docs/benchmarks.md": {"records": records, "sparse": partial(records, sparse=True)},
+    "docs/benchmarks.md": {
+        "records": records,
+        "sparse": partial(records, SPARSE),
+        "series": partial(records, SERIES),
+    },
     "docs/models/brain.md": {"studies": brains},
     "docs/models/plastic.md": {"plastic": plastics},
 }
