@@ -187,7 +187,7 @@ def summary(figures: Mapping[str, Any]) -> list[dict[str, str]]:
             "what": f"training of TimeHUT{name and f' without angles, as {name}'}, Chinatown, 100 iterations "
             f"of 8 series, one thread; {len(found['rows']) // 2} seeds",
             "measured": f"{told(found['s']['ours'])} s; plain spelling {told(found['ratio'])} times that, "
-            f"without encoding {told(found['ratio_of_learning'])} times; test accuracy "
+            f"without encoding {told(found['ratio_of_learning'])} times; test accuracy"
             f" {100 * found['accuracy']['ours']:.2f}% and {100 * found['accuracy']['plain']:.2f}%, "
             f"difference {100 * found['difference']:+.2f} +/- {100 * found['within']:.2f} points",
             "bar": BARS[name],
