@@ -44,6 +44,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/structural_rules.py
 	$(BIN)/python benchmarks/large_mlp.py
 	$(BIN)/python benchmarks/timehut_steps.py
+	$(BIN)/python benchmarks/timehut_training.py
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format $(TIDY_PATHS)

@@ -1,4 +1,4 @@
-"""TimeHUT spelled plainly, as its originals are: what timehut_steps.py holds ours against.
+"""TimeHUT spelled plainly, as its originals are: what ours is held against.
 
 PyTorch's own convolution with all taps at every dilation, one crop after the other, the loss scale by scale
 from matrices of similarities with masks made anew, angles from products of their own, and an average of the
@@ -13,6 +13,8 @@ from math import inf
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from potentiate.models.timehut.encoder import Encoder
 
 
 class PlainBlock(nn.Module):
@@ -47,6 +49,23 @@ class PlainEncoder(nn.Module):
         x = self.input(x.masked_fill(missing[..., None], 0.0))
         x = x.masked_fill((~mask | missing)[..., None], 0.0)
         return self.dropout(self.blocks(x.transpose(1, 2))).transpose(1, 2)
+
+
+def carry(mine: Encoder, other: PlainEncoder) -> None:
+    """Give the plain encoder the weights of ours."""
+    with torch.no_grad():
+        for name, given in mine.input.named_parameters():
+            other.input.get_parameter(name).copy_(given)
+        for block, plain_block in zip(mine.blocks, other.blocks, strict=True):
+            for weight, bias, conv in (
+                (block.first, block.first_bias, plain_block.first),
+                (block.second, block.second_bias, plain_block.second),
+            ):
+                conv.weight.copy_(weight.permute(2, 1, 0))
+                conv.bias.copy_(bias)
+            if block.around is not None:
+                plain_block.around.weight.copy_(block.around.weight[..., None])
+                plain_block.around.bias.copy_(block.around.bias)
 
 
 def softmax_contrast(a: Tensor, b: Tensor, temperature: float) -> Tensor:

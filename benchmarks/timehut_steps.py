@@ -1,8 +1,8 @@
 """A step of TimeHUT's training, ours against its plain spelling, in turns on one thread.
 
-A step is two crops, the encoder with masks, the loss at all scales, the gradients, AdamW, and the average of
-the weights. Both learn from the same crops with the same masks; before anything is timed their losses and
-gradients must agree. "angles" is the cost of the angular margin on top of the softmax contrast.
+A step is the encoder on two crops with masks, the loss at all scales, the gradients, AdamW, and the average of
+the weights. Both learn from the same crops with the same masks, which are made beforehand; before anything is
+timed their losses and gradients must agree. "angles" is the cost of the angular margin on top of the softmax contrast.
 
 Run: python benchmarks/timehut_steps.py (about 3 minutes on a quiet machine)
 """
@@ -16,13 +16,13 @@ from typing import Any
 
 import torch
 from records import store
-from timehut_plain import PlainEncoder, plain_loss
-from torch import Tensor
+from timehut_plain import PlainEncoder, carry, plain_loss
+from torch import Tensor, nn
 from turns import middle, show, told, turns
 
 from potentiate.models.timehut.encoder import Encoder
 from potentiate.models.timehut.loss import Hierarchy
-from potentiate.models.timehut.views import Views, binomial, crops
+from potentiate.models.timehut.views import Pair, pair
 
 LENGTHS, BATCHES = (24, 96, 136, 286, 640), (8, 16, 32, 64)
 POINTS = (*((length, 8) for length in LENGTHS), *((96, batch) for batch in BATCHES[1:]))
@@ -33,54 +33,52 @@ KEPT = 12
 Step = Callable[[], Tensor]
 
 
-def ours(encoder: Encoder, data: Sequence[tuple[Views, Tensor, Tensor]], angular: float) -> Step:
+def ours(encoder: Encoder, data: Sequence[Pair], angular: float) -> Step:
     loss = Hierarchy(instance=angular, temporal=angular, margin=MARGIN)
-
-    def learned(views: Views, first: Tensor, second: Tensor) -> Tensor:
-        series = views.first.shape[1]
-        rows = torch.cat([views.first.flatten(0, 1), views.second.flatten(0, 1)])
-        segments = (series, len(views.first)), (series, len(views.second))
-        out = encoder(rows, segments, torch.cat([first.flatten(), second.flatten()]))
-        middle = views.first.numel() // views.first.shape[-1]
-        last = middle - views.overlap * series
-        a, b = out[last:middle], out[middle : middle + views.overlap * series]
-        shape = views.overlap, series
-        return loss(a.unflatten(0, shape), b.unflatten(0, shape), TEMPERATURE)
-
-    return _training(encoder, data, learned, in_one=True)
+    return _training(encoder, data, lambda pair: loss.of(encoder.overlap(pair), TEMPERATURE))
 
 
-def plain(
-    encoder: PlainEncoder, data: Sequence[tuple[Views, Tensor, Tensor]], angular: float
-) -> Step:
-    def learned(views: Views, first: Tensor, second: Tensor) -> Tensor:
-        a = encoder(views.first.transpose(0, 1), first.t())[:, -views.overlap :]
-        b = encoder(views.second.transpose(0, 1), second.t())[:, : views.overlap]
+def plain(encoder: PlainEncoder, data: Sequence[Pair], angular: float) -> Step:
+    def learned(views: Parts, overlap: int) -> Tensor:
+        (first, shown), (second, also) = views
+        a, b = encoder(first, shown)[:, -overlap:], encoder(second, also)[:, :overlap]
         return plain_loss(a, b, TEMPERATURE, angular, angular, MARGIN)
 
-    return _training(encoder, data, learned, in_one=False)
+    parts = [(apart(pair), pair.overlap) for pair in data]
+    return _training(encoder, parts, lambda given: learned(*given))
 
 
-def _training(
-    encoder: torch.nn.Module,
-    data: Sequence[tuple[Views, Tensor, Tensor]],
-    learned: Callable[..., Tensor],
-    *,
-    in_one: bool,
-) -> Step:
-    parameters = list(encoder.parameters())
-    optimizer = torch.optim.AdamW(parameters, lr=1e-3, fused=in_one)
+Parts = Sequence[tuple[Tensor, Tensor]]
+"""Of both views, series [series, instants, channels] and what is not hidden of them."""
+
+
+def apart(pair: Pair) -> Parts:
+    sizes = [series * instants for series, instants in pair.segments]
+    return [
+        (
+            rows.unflatten(0, (instants, series)).transpose(0, 1).contiguous(),
+            keep.unflatten(0, (instants, series)).t().contiguous(),
+        )
+        for rows, keep, (series, instants) in zip(
+            pair.rows.split(sizes), pair.keep.split(sizes), pair.segments, strict=True
+        )
+    ]
+
+
+def _training(encoder: nn.Module, data: Sequence[Any], learned: Callable[[Any], Tensor]) -> Step:
+    parameters, mine = list(encoder.parameters()), isinstance(encoder, Encoder)
+    optimizer = torch.optim.AdamW(parameters, lr=1e-3, fused=mine)
     averaged, done = [p.detach().clone() for p in parameters], 0
 
     def step() -> Tensor:
         nonlocal done
         optimizer.zero_grad()
-        loss = learned(*data[done % len(data)])
+        loss = learned(data[done % len(data)])
         loss.backward()
         optimizer.step()
         done += 1
-        if in_one:
-            torch._foreach_lerp_(averaged, [p.detach() for p in parameters], 1 / (done + 1))  # pyright: ignore
+        if mine:
+            torch._foreach_lerp_(averaged, [p.detach() for p in parameters], 1 / (done + 1))
         else:
             for mean, now in zip(averaged, parameters, strict=True):
                 mean.copy_(mean + (now.detach() - mean) / (done + 1))
@@ -89,15 +87,20 @@ def _training(
     return step
 
 
-def pair(length: int, series: int, angular: float) -> dict[str, Step]:
-    """Ours and the plain one with the same weights, on the same crops and masks."""
+def crops_of(length: int, series: int, *, whole: bool = False) -> list[Pair]:
+    """What the steps learn from; with `whole` both views are the whole series, which takes the most."""
     random = torch.Generator().manual_seed(0)
-    x = torch.randn(length, series, 1, generator=random).cumsum(0) / length**0.5
-    data = list[tuple[Views, Tensor, Tensor]]()
-    for _ in range(KEPT):
-        views = crops(x, 0, random)
-        masks = (binomial(series, len(part), random) for part in (views.first, views.second))
-        data.append((views, *masks))
+    x = torch.randn(series, length, 1, generator=random).cumsum(1) / length**0.5
+    if not whole:
+        return [pair(x, random) for _ in range(KEPT)]
+    keep = torch.rand(2 * length * series, generator=random) < 0.5
+    rows = x.transpose(0, 1).flatten(0, 1).repeat(2, 1)
+    return [Pair(rows, ((series, length),) * 2, keep, length)]
+
+
+def both(length: int, series: int, angular: float) -> dict[str, Step]:
+    """Ours and the plain one with the same weights, on the same crops and masks."""
+    data = crops_of(length, series)
     torch.manual_seed(0)
     mine, other = Encoder(1), PlainEncoder(1)
     carry(mine, other)
@@ -105,27 +108,10 @@ def pair(length: int, series: int, angular: float) -> dict[str, Step]:
     return {"ours": ours(mine, data, angular), "plain": plain(other, data, angular)}
 
 
-def carry(mine: Encoder, other: PlainEncoder) -> None:
-    """Give the plain encoder the weights of ours."""
-    with torch.no_grad():
-        for name, given in mine.input.named_parameters():
-            other.input.get_parameter(name).copy_(given)
-        for block, plain_block in zip(mine.blocks, other.blocks, strict=True):
-            for weight, bias, conv in (
-                (block.first, block.first_bias, plain_block.first),
-                (block.second, block.second_bias, plain_block.second),
-            ):
-                conv.weight.copy_(weight.permute(2, 1, 0))
-                conv.bias.copy_(bias)
-            if block.around is not None:
-                plain_block.around.weight.copy_(block.around.weight[..., None])
-                plain_block.around.bias.copy_(block.around.bias)
-
-
 def agree(
     mine: Encoder,
     other: PlainEncoder,
-    data: Sequence[tuple[Views, Tensor, Tensor]],
+    data: Sequence[Pair],
     angular: float,
 ) -> None:
     """Refuse to time anything unless losses and gradients are the same, without dropout."""
@@ -152,9 +138,9 @@ def main() -> None:
     torch.set_num_threads(1)
     start, rows = perf_counter(), list[dict[str, Any]]()
     for length, series in ((24, 8), (30, 4)) if asked.quick else POINTS:
-        both = pair(length, series, ANGULAR)
-        both["ours, no angles"] = pair(length, series, 0.0)["ours"]
-        times = turns(both, asked.rounds, 0.1)
+        steps = both(length, series, ANGULAR)
+        steps["ours, no angles"] = both(length, series, 0.0)["ours"]
+        times = turns(steps, asked.rounds, 0.1)
         row = {
             "length": length,
             "batch": series,

@@ -112,8 +112,6 @@ ACCURACY = (
     "SVM on raw values",
     "1-NN on raw values",
 )
-TIMEHUT = "timehut-"
-"""How the names of the records of TimeHUT begin, which has a page of its own."""
 
 
 def timehut_accuracy() -> str:
@@ -142,14 +140,6 @@ def _percent(figures: list[float] | None) -> str:
     mean, deviation, count = figures
     spread = f" +/- {100 * deviation:.1f}" if count > 1 else ""
     return f"{100 * mean:.1f}{spread}{f' ({count:.0f} seeds)' if 1 < count < 5 else ''}"
-
-
-def timehut_speed() -> str:
-    """Records of the speed and memory of TimeHUT."""
-    rows = ["| what | measured | bar |", "|---|---|---|"]
-    for record in (r for name in ("timehut-training", "timehut-steps") for r in _records(name)):
-        rows += [f"| {r['what']} | {r['measured']} | {r['bar']} |" for r in record["summary"]]
-    return "\n".join(rows)
 
 
 def _records(name: str) -> list[dict[str, Any]]:
@@ -222,13 +212,17 @@ SPARSE = (
 """How the names of the records of sparse work begin, which have a table of their own."""
 
 
-def records(*, sparse: bool = False) -> str:
-    """The newest benchmark records, one line each."""
+SERIES = ("timehut-",)
+"""Those of time series, which have one too."""
+
+
+def records(mine: tuple[str, ...] = ()) -> str:
+    """The newest benchmark records, one line each: those whose names begin so, or those of no table of their own."""
     rows = ["| benchmark | measured | bar | machine |", "|---|---|---|---|"]
     for path in sorted(ROOT.glob("benchmarks/records/*.json")):
         record = json.loads(path.read_text())
         name = record["benchmark"]
-        if name.startswith(TIMEHUT) or name.startswith(SPARSE) != sparse:
+        if not (name.startswith(mine) if mine else not name.startswith(SPARSE + SERIES)):
             continue
         rows += [
             f"| {line['what']} | {line['measured']} | {line['bar']} | {machine_line(record['machine'])} |"
@@ -252,12 +246,15 @@ GENERATED = {
     "README.md": {"results": results},
     "docs/techniques.md": {"techniques": techniques},
     "docs/workloads.md": {"workloads": workloads},
-    "docs/benchmarks.md": {"records": records, "sparse": partial(records, sparse=True)},
+    "docs/benchmarks.md": {
+        "records": records,
+        "sparse": partial(records, SPARSE),
+        "series": partial(records, SERIES),
+    },
     "docs/models/brain.md": {"studies": brains},
     "docs/models/plastic.md": {"plastic": plastics},
     "docs/models/timehut.md": {
         "accuracy": timehut_accuracy,
-        "speed": timehut_speed,
         "claims": timehut_claims,
     },
 }

@@ -21,6 +21,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from potentiate.errors import Refused
+from potentiate.kernels.gelu import gelu_and_back
 
 Segment = tuple[int, int]
 """Series and instants of a part whose ends the convolution does not cross."""
@@ -159,11 +160,11 @@ class _Block(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, inner, first, second, around = ctx.saved_tensors
         runs, on_biases = ctx.runs, [grad.sum(0)]
-        on_second = _by_weight(F.gelu(inner), grad, second, runs)
-        below = torch.ops.aten.gelu_backward(_back(grad, second, runs), inner)
+        seen, below = gelu_and_back(inner, _back(grad, second, runs))
+        on_second = _by_weight(seen, grad, second, runs)
         on_biases.append(below.sum(0))
-        on_first = _by_weight(F.gelu(x), below, first, runs)
-        g_x = torch.ops.aten.gelu_backward(_back(below, first, runs), x)
+        seen, g_x = gelu_and_back(x, _back(below, first, runs))
+        on_first = _by_weight(seen, below, first, runs)
         on_around, on_around_bias = None, None
         if around is None:
             g_x += grad
