@@ -64,6 +64,21 @@ def test_the_page_opens_alone_fits_and_leads_with_its_headline(
     context.close()
 
 
+def test_a_long_name_of_a_technique_stays_in_its_column(chromium: Any, tmp_path: Path) -> None:
+    path, long = tmp_path / "report.html", "early-stopping:patience=2,metric=contrast,every=2.0"
+    text = report.html(INVENTED["full"](), Path("studies/mnist"))
+    path.write_text(text.replace("mixed-precision", long), encoding="utf-8")
+    page = chromium.new_page(viewport={"width": 1280, "height": 800})
+    page.goto(path.as_uri())
+    page.evaluate("document.querySelectorAll('details').forEach(e => e.open = true)")
+    over = "e => [...e.querySelectorAll('.spec')].map(s => s.getBoundingClientRect().right - "
+    over += "s.closest('th, td').getBoundingClientRect().right)"
+    found = page.locator("main").evaluate(over)
+    assert found
+    assert max(found) <= 0.0
+    page.close()
+
+
 def test_folded_tables_open_and_colors_follow_the_scheme(chromium: Any, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     path.write_text(report.html(INVENTED["full"](), Path("studies/mnist")), encoding="utf-8")

@@ -22,7 +22,7 @@ from potentiate.study.declaration import (
 from potentiate.study.ledger import Ledger
 from potentiate.study.plan import plan_from_json
 from potentiate.study.planning import candidate, open_study
-from potentiate.study.profiles import OPTIONS, STANDARD
+from potentiate.study.profiles import OPTIONS, STANDARD, suggested
 from potentiate.study.reading import read_study
 from potentiate.study.record import Record
 from potentiate.techniques import TECHNIQUES
@@ -72,9 +72,20 @@ def test_a_budget_too_small_for_anything_is_refused_with_what_it_takes():
 def test_the_standard_arms_name_every_technique_but_those_that_need_values():
     names = {spec.partition(":")[0] for text in (*STANDARD, *OPTIONS) for spec in text.split(" + ")}
     assert names <= set(TECHNIQUES)
-    local = {"plasticity", "structure", "timesteps"}
+    local = {"plasticity", "structure", "timesteps", "temperature", "angles"}
     others = {name for name, kind in TECHNIQUES.items() if kind.needs & local}
     assert set(TECHNIQUES) - names == {"lr-table", "step-decay", *others}
+
+
+def test_a_contrast_is_studied_by_what_is_its_own_and_that_applies():
+    contrast, digits = find("timehut/waves"), find("cnn/digits")
+    whole, options = suggested(contrast.provides, quick=False)
+    assert {"no-angles", "temperature"} <= {spec.partition(":")[0] for spec in whole}
+    assert suggested(digits.provides, quick=False) == (STANDARD, OPTIONS) != (whole, options)
+    for quick in (False, True):
+        arms = suggested(contrast.provides, quick=quick)[0]
+        made = [candidate((spec.format(double=16),), contrast, "cpu") for spec in arms]
+        assert not [each.arm for each in made if each.refused]
 
 
 def test_a_candidate_knows_what_it_owes_and_why_it_cannot_run():

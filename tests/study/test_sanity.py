@@ -11,6 +11,7 @@ from torch import nn
 
 from potentiate import Workload, supervised
 from potentiate.models import WORKLOADS
+from potentiate.models.reference import find
 from potentiate.study import sanity
 from potentiate.study.record import GRADIENT
 
@@ -227,3 +228,10 @@ def test_weights_come_back_to_the_last_bit():
 def test_the_digits_pass(seed):
     holds, text = verdict(WORKLOADS["cnn/digits"], seed)
     assert holds, text
+
+
+def test_a_loss_of_two_views_has_no_target_to_be_compared_with():
+    small = {"outputs": 8, "hidden": 4, "depth": 2, "epochs": 1.0, "head": "ridge"}
+    ok, text = verdict(find("timehut/waves").varied(small))
+    assert ok
+    assert text == "each step draws views of a batch, and its loss has no target; not checked"

@@ -66,6 +66,8 @@ def test_no_angles_are_not_left_out():
 def test_an_epoch_of_larger_batches_has_fewer_steps():
     run = BatchSize(20).apply(waves().build(0))
     assert (len(run.batches), run.step.epoch) == (3, 3)
+    run = BatchSize(20).apply(waves(epoch_steps=4).build(0))
+    assert (len(run.batches), run.step.epoch) == (3, 2)
 
 
 def test_series_without_labels_count_as_samples():

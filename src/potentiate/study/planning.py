@@ -24,15 +24,7 @@ from potentiate.study.declaration import (
 )
 from potentiate.study.ledger import Ledger
 from potentiate.study.plan import Candidate, Plan, plan_from_json, plan_to_json
-from potentiate.study.profiles import (
-    OPTIONS,
-    PLASTIC,
-    PROFILES,
-    QUICK,
-    QUICK_OPTIONS,
-    QUICK_PLASTIC,
-    STANDARD,
-)
+from potentiate.study.profiles import PROFILES, suggested
 from potentiate.study.record import Record, Request
 from potentiate.techniques.base import Stage, Technique, arrange
 from potentiate.techniques.reference import parse
@@ -262,10 +254,7 @@ def _arms(declaration: Declaration, workload: Workload) -> tuple[Sequence[str], 
         return declaration.tests, ()
     if declaration.mode == "baseline-only":
         return (), ()
-    quick = declaration.profile == "quick"
-    if "plasticity" in workload.provides:
-        return QUICK_PLASTIC if quick else PLASTIC, ()
-    return (QUICK, QUICK_OPTIONS) if quick else (STANDARD, OPTIONS)
+    return suggested(workload.provides, quick=declaration.profile == "quick")
 
 
 def _candidates(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 STANDARD: tuple[str, ...] = (
@@ -56,9 +57,47 @@ PLASTIC: tuple[str, ...] = (
 )
 """The same for networks that learn by local rules."""
 
+CONTRASTIVE: tuple[str, ...] = (
+    "no-angles",
+    "mixed-precision",
+    "batch-size:size={double}",
+    "early-stopping:metric=contrast",
+    "short-schedule:factor=0.5",
+    "threads:count=1",
+    "temperature:schedule=polynomial-decay",
+    "activation-checkpointing",
+    "one-cycle",
+    "temperature:schedule=linear-decay",
+    "temperature:schedule=constant",
+    "early-stopping",
+    "rarer-evaluation",
+    "fused-optimizer",
+    "adaptive-batch",
+    "compile",
+    "data-loading",
+)
+"""The same for a contrast of two views at a temperature."""
+
 QUICK = ("channels-last", "data-loading", "fused-optimizer", "batch-size:size={double}")
 QUICK_PLASTIC = ("event-driven-updates", "rarer-consolidation", "fewer-time-steps")
+QUICK_CONTRASTIVE = (
+    "no-angles",
+    "mixed-precision",
+    "batch-size:size={double}",
+    "activation-checkpointing",
+)
 QUICK_OPTIONS = ("optimizer:kind=AdamW,lr=0.006 + one-cycle", "batch-size:size={double}")
+
+
+def suggested(provides: Collection[str], *, quick: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return what is tried alone and as a recipe on a workload that provides so much."""
+    if "plasticity" in provides:
+        return (QUICK_PLASTIC if quick else PLASTIC), ()
+    short, long = QUICK, STANDARD
+    if "temperature" in provides and "angles" in provides:
+        short, long = QUICK_CONTRASTIVE, CONTRASTIVE
+    return (short, QUICK_OPTIONS) if quick else (long, OPTIONS)
+
 
 PROFILES: dict[str, dict[str, Any]] = {
     "quick": {

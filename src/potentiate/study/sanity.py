@@ -134,6 +134,8 @@ def _gradient(w: Workload, t: Sequence[Technique], seed: int, device: str) -> tu
     step = training.run.step
     if not isinstance(step, GradientStep):
         return True, "learning is not by gradient"
+    if step.varied:
+        return True, "each step draws views of a batch, and its loss has no target; not checked"
     inputs, target = step.split(next(training.run.batches.start(0, training.device)))
     if not isinstance(inputs, Tensor) or not inputs.is_floating_point():
         return True, "inputs are not floats; not checked"

@@ -83,9 +83,11 @@ class BatchSize(Technique):
             return run
         if self.size > most:
             raise NotApplicable(f"batch-size {self.size} exceeds the {most} training samples")
+        passes = len(run.batches)
         run = run.edit(batches=run.batches.resized(self.size))
-        if hasattr(run.step, "epoch"):  # steps that count epochs have fewer to one now
-            run = run.edit_step(epoch=len(run.batches))
+        epoch: int | None = getattr(run.step, "epoch", None)
+        if epoch is not None:  # steps that count epochs have fewer to one now
+            run = run.edit_step(epoch=max(1, round(epoch * len(run.batches) / passes)))
         factor = self.lr_factor * (self.size / before) ** EXPONENTS[self.rule(run)]
         if factor == 1.0:
             return run

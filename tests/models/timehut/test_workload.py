@@ -84,6 +84,22 @@ def test_the_temperature_follows_the_epoch():
     assert seen[::epoch] == pytest.approx([0.95, 0.55, 0.15, 0.15])
 
 
+def test_a_holdout_of_the_test_part_leaves_every_training_series():
+    part, whole = (small(holdout=holdout).build(0).sizes for holdout in ("training", "test"))
+    assert whole["train"] == part["train"] + part["validation"]
+    assert whole["validation"] + whole["test"] == part["test"]
+
+
+def test_an_epoch_of_the_temperature_may_be_less_than_a_pass():
+    seen = []
+    for event in train(small(schedule="linear-decay", span=2.0, epochs=1, epoch_steps=2)):
+        if isinstance(event, Started):
+            step = event.training.step
+        if isinstance(event, Stepped):
+            seen.append(step.temperature)
+    assert seen[:5] == pytest.approx([0.95, 0.55, 0.55, 0.15, 0.15])
+
+
 def test_the_additions_change_what_is_learned_and_the_preset_takes_them_away():
     def losses(workload):
         return [float(e.loss) for e in events(workload) if isinstance(e, Stepped)]

@@ -38,6 +38,8 @@ class Recipe:
         high: Highest temperature.
         span: Epochs that a schedule takes ("T_max").
         frequency: Periods of the cosine in a span.
+        epoch_steps: Steps that a schedule counts as an epoch; none: a pass over the series, as in the source.
+            Where series are many, a training is less than a pass, in which no schedule would ever move.
         epochs: Passes over the training series; none: what makes 200 steps, or 600 where they hold more than
             100,000 values, which is the source's rule.
         batch_size: Series per step.
@@ -66,6 +68,7 @@ class Recipe:
     high: Positive = 0.95
     span: Positive = 25.0
     frequency: Positive = 0.5
+    epoch_steps: Natural | None = None
     epochs: Positive | None = None
     batch_size: Annotated[int, Field(ge=2)] = 8
     lr: Positive = 1e-3
@@ -136,7 +139,7 @@ def learning(inputs: Tensor, settings: Recipe, seed: int) -> Learning:
             {"lr": settings.lr, "weight_decay": settings.weight_decay, "fused": True},
             average=settings.average or None,
             temperature=temperature(settings.schedule, **schedule),
-            epoch=len(batches),
+            epoch=settings.epoch_steps or len(batches),
             seed=seed,
         ),
         steps / len(batches) if settings.epochs is None else settings.epochs,

@@ -114,7 +114,7 @@ def _make(name: str, data: Parts | Callable[[], Parts] | None, settings: Recipe,
         test=Read(seen, test, settings.head, pooling=settings.pooling),
         epochs=parts.epochs,
         evaluate_every=settings.evaluate_every,
-        sizes={"train": len(train), "validation": len(validation), "test": len(test)},
+        sizes={"train": len(known), "validation": len(validation), "test": len(test)},
         criteria=CRITERIA,
     )
 
