@@ -129,7 +129,10 @@ def summary(rows: Sequence[Row]) -> tuple[list[dict[str, str]], list[Row]]:
     return lines, table
 
 
-COLUMNS = (OURS, SOURCE, "TS2Vec, our classifier", "untrained", "ridge on raw values", "SVM on raw values", "1-NN on raw values")  # fmt: skip
+COLUMNS = (
+    OURS, SOURCE, "TS2Vec, our classifier", "untrained",
+    "ridge on raw values", "SVM on raw values", "1-NN on raw values",
+)  # fmt: skip
 
 
 def line(name: str, rows: Sequence[Row]) -> Row:
