@@ -39,6 +39,12 @@ def _plastic() -> None:
     import_module("potentiate.models.plastic.compiled")
 
 
+def _timehut() -> None:
+    from importlib import import_module
+
+    import_module("potentiate.models.timehut.compiled")
+
+
 def _neurons() -> None:
     """The fused sequence of LIF neurons, alone, before a read-out and behind sparse spikes; with gradients."""
     import torch
@@ -92,4 +98,5 @@ KERNELS: dict[str, Callable[[], None]] = {
     "spiking perceptron": _perceptron,
     "pair STDP": _stdp,
     "plastic networks": _plastic,
+    "TimeHUT": _timehut,
 }

@@ -1,10 +1,9 @@
-"""The loops of `potentiate.kernels.contrast` for the CPU, in float32.
+"""`potentiate.kernels.contrast` for the CPU, in float32.
 
 Similarities are made some groups at a time, few enough to stay in the cache, and become in place what the
-gradient multiplies: the slope of the loss by s[i, j] and by s[j, i] together. The loops have no branch, and
-exponential and arccosine are polynomials, so that the compiler vectorizes them.
+gradient multiplies: the slope of the loss by s[i, j] and by s[j, i] together. Rows are filled up to a multiple
+of `LANES`, so that the loops over them need no remainder.
 
-Source of the polynomials: Moshier's Cephes, expf (relative error 1e-7); Abramowitz & Stegun 4.4.46 (2e-8).
 Memory: one [2n, 2n], or some in a megabyte where they are smaller.
 """
 

@@ -41,7 +41,12 @@ def timehut_workload(
         margin=0.01,
         provides=frozenset({"gradient", "blocks", "temperature", "angles"}),
         source=f"timehut/{name}" if data is None else "",
-        imports=("potentiate.models.timehut.step", "sklearn.svm", "sklearn.model_selection"),
+        imports=(
+            "potentiate.models.timehut.step",
+            "potentiate.models.timehut.compiled",
+            "sklearn.svm",
+            "sklearn.model_selection",
+        ),
         presets={"ts2vec": TS2VEC},
         references=partial(_references, name, data),
     )
