@@ -17,7 +17,7 @@ import pytest
 from rich.console import Console
 from world import World
 
-from potentiate.cli import studying
+from potentiate.cli import running, studying
 from potentiate.study.declaration import Declaration
 from potentiate.study.ledger import Ledger
 from potentiate.study.nursery import Nursery
@@ -284,7 +284,7 @@ sys.exit(main(sys.argv[1:]))
 
 
 def test_the_live_table_shows_what_is_done_and_the_time_that_is_left():
-    live = studying.Live(Console(file=StringIO()))
+    live = running.Live(Console(file=StringIO()))
     live.forecasts = Forecast("timing", 4, 40.0), Forecast("recipe", 2, 90.0)
     for phase, wall in (("timing", 11.0),) * 4 + (("option slope", 30.0),):
         live.count(Record(Request(phase, "arm"), wall=wall))
@@ -309,7 +309,7 @@ def test_the_live_table_shows_what_is_done_and_the_time_that_is_left():
 def test_the_forecast_says_what_is_saved_and_what_may_be_lost(changes, told, not_told):
     plan = Plan("cnn/digits", forecast=(Forecast("noise", 4, 40.0),), **changes)
     console = Console(width=100, file=StringIO(), record=True)
-    studying.Live(console).forecast(plan, Record(Request("pilot", "baseline")))
+    running.Live(console).forecast(plan, Record(Request("pilot", "baseline")))
     text = console.export_text()
     assert told in text
     assert not_told not in text
@@ -325,7 +325,7 @@ def test_the_forecast_says_what_is_saved_and_what_may_be_lost(changes, told, not
 )
 def test_a_live_line_shows_the_metric_that_the_study_judges_by(metric, metrics, shown):
     console = Console(width=100, file=StringIO(), record=True)
-    live = studying.Live(console)
+    live = running.Live(console)
     live.forecast(Plan("cnn/digits", metric=metric), Record(Request("pilot", "baseline")))
     record = Record(
         Request("quality", "baseline"),

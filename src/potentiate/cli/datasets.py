@@ -13,7 +13,8 @@ from rich.table import Table
 
 from potentiate.cli.ended import Terminated, exit_code
 from potentiate.cli.reporting import STUDY, show, show_across
-from potentiate.cli.studying import Live, has_references, machine_of, same_machine, warn_of_others
+from potentiate.cli.running import Live
+from potentiate.cli.studying import has_references, machine_of, same_machine, warn_of_others
 from potentiate.cli.terminal import wide
 from potentiate.errors import Refused
 from potentiate.study.budget import cost

@@ -9,7 +9,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from potentiate.kernels.lanes import KIND, LANES, Lanes
-from potentiate.kernels.vectors import (  # fmt: skip
+from potentiate.kernels.registers import (  # fmt: skip
     I64,
     Loop,
     folded,

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from potentiate.kernels.blocks import over_blocks
 from potentiate.kernels.lanes import KIND, LANES, Lanes, polynomial
-from potentiate.kernels.vectors import I64, Loop, load, longs, pointers, store
+from potentiate.kernels.registers import I64, Loop, load, longs, pointers, store
 
 FEW = 1 << 15
 """Numbers that a thread takes at least, a multiple of LANES."""

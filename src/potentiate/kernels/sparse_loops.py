@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from potentiate.kernels.vectors import WIDTH, products, weighted_sum, weighted_sum_and_products
+from potentiate.kernels.registers import WIDTH
+from potentiate.kernels.vectors import products, weighted_sum, weighted_sum_and_products
 
 EXACT = {"contract", "reassoc", "nsz"}
 """Sums in any order; what is not finite stays so."""

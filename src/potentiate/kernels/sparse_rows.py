@@ -10,9 +10,9 @@ from torch import Tensor
 
 from potentiate.kernels import sparse_loops as loops
 from potentiate.kernels.blocks import over_blocks
+from potentiate.kernels.registers import WIDTH
 from potentiate.kernels.sparse_engine import Engine
 from potentiate.kernels.transpose import units_first
-from potentiate.kernels.vectors import WIDTH
 
 COLUMNS = 64
 """Samples that a thread takes at least, where threads share the samples."""

@@ -10,7 +10,8 @@ from numba import njit
 from torch import Tensor
 
 from potentiate.kernels.blocks import over_blocks
-from potentiate.kernels.vectors import WIDTH, turned_tile
+from potentiate.kernels.registers import WIDTH
+from potentiate.kernels.vectors import turned_tile
 
 FEW = 1 << 14
 """Rows of 16 numbers that a thread turns over at least."""
