@@ -28,6 +28,73 @@ def test_values_and_gradients_are_those_of_the_definition(shape, options, temper
     torch.testing.assert_close(a, b, rtol=1e-8, atol=1e-8)
 
 
+@pytest.mark.parametrize("apart", [None, 1])
+@pytest.mark.parametrize(
+    "shape", [(1, 1, 1), (3, 1, 4), (2, 5, 3), (24, 8, 16), (2, 70, 320), (3, 301, 4)]
+)
+@pytest.mark.parametrize(
+    "options", [{}, {"weight": 0.3, "angular": 2.0}, {"angular": 0.7, "margin": 3.1}]
+)
+def test_the_compiled_loops_are_the_definition(shape, options, apart, monkeypatch):
+    monkeypatch.setattr("potentiate.kernels.contrast_cpu.CACHED", 1 << 12)  # some portions
+    monkeypatch.setattr("potentiate.kernels.contrast_cpu.FEW", 1)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        z = rows(*shape, dtype=torch.float32)
+        exact = z.detach().double().requires_grad_()
+        mine = contrast(z, 0.3, **options, apart=apart)
+        (a,) = torch.autograd.grad(3.0 * mine, z)
+    finally:
+        torch.set_num_threads(before)
+    theirs = contrast_reference(exact, 0.3, **options, apart=apart)
+    (b,) = torch.autograd.grad(3.0 * theirs, exact)
+    torch.testing.assert_close(mine.double(), theirs, rtol=2e-5, atol=2e-6)
+    torch.testing.assert_close(a.double(), b, rtol=1e-3, atol=1e-5 * float(b.abs().max()) + 1e-6)
+
+
+def test_rows_may_lie_in_memory_as_they_like():
+    z = rows(5, 4, 6, dtype=torch.float32).detach()
+    turned = z.transpose(0, 1).contiguous().transpose(0, 1).requires_grad_()
+    losses = [contrast(x, 0.5, angular=1.0) for x in (z.requires_grad_(), turned)]
+    torch.testing.assert_close(*losses)
+    torch.testing.assert_close(
+        *(torch.autograd.grad(loss, x)[0] for loss, x in zip(losses, (z, turned), strict=True))
+    )
+
+
+@pytest.mark.parametrize("size", [1e3, 1e4])
+def test_large_similarities_keep_their_digits(size):
+    z = (rows(2, 6, 8, dtype=torch.float32).detach() * size**0.5).requires_grad_()
+    exact = z.detach().double().requires_grad_()
+    (a,) = torch.autograd.grad(contrast(z, 0.1), z)
+    (b,) = torch.autograd.grad(contrast_reference(exact, 0.1), exact)
+    assert float((a - b).norm() / b.norm()) < 1e-3
+
+
+@pytest.mark.parametrize("pairs", [1, 3, 20])
+@pytest.mark.parametrize("angular", [0.0, 2.0])
+def test_what_is_not_a_number_is_not_hidden(pairs, angular):
+    for bad in (float("nan"), float("inf")):
+        z = rows(2, pairs, 4, dtype=torch.float32).detach()
+        z[1, pairs, 2] = bad
+        assert not torch.isfinite(contrast(z, 0.5, angular=angular))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"margin": 3.2}, "margin"),
+        ({"weight": -1.0}, "weights"),
+        ({"angular": -1.0}, "weights"),
+        ({"apart": 3}, "do not pair"),
+    ],
+)
+def test_settings_that_make_no_loss_are_refused(options, words):
+    with pytest.raises(Refused, match=words):
+        contrast(rows(1, 4, 2), 1.0, **options)
+
+
 @pytest.mark.parametrize("angular", [0.0, 2.0])
 def test_equal_views_opposite_ones_and_zeros_have_finite_gradients(angular):
     z = rows(2, 3, 4, dtype=torch.float32).detach()
@@ -70,7 +137,7 @@ def test_what_is_no_pairs_is_refused(shape):
         contrast(torch.zeros(shape), 1.0)
 
 
-@pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan")])
+@pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan"), float("inf"), 1e19])
 def test_a_temperature_that_is_none_is_refused(temperature):
     with pytest.raises(Refused, match="above 0"):
         contrast(rows(1, 1, 2), temperature)

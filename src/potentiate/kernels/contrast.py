@@ -35,6 +35,8 @@ SHORTEST = 1e-12
 """Squared lengths are at least this, so that a row of zeros has some direction."""
 
 
+HOTTEST = 1e6
+"""The highest temperature; similarities are nothing beside it."""
 WIDEST = 3.1
 """The largest margin; no angle is above pi."""
 
@@ -58,7 +60,8 @@ def contrast(
         apart: Rows between the views of one thing, a divisor of n; None: n.
 
     Raises:
-        Refused: The rows are no pairs, the temperature is not above 0, or the margin is above `WIDEST`.
+        Refused: The rows are no pairs, the temperature is not above 0 or no number of use, a weight is
+            negative, or the margin is above `WIDEST`.
     """
     if z.ndim != 3 or z.shape[1] % 2 or not z.numel():
         raise Refused(f"z must be [groups, 2n, channels] and not empty, got {[*z.shape]}")
@@ -66,8 +69,12 @@ def contrast(
     apart = half if apart is None else apart
     if apart < 1 or half % apart:
         raise Refused(f"views that are {apart} rows apart do not pair {z.shape[1]} rows")
-    if not temperature > 0:
-        raise Refused(f"a temperature of {temperature} is refused: it must be above 0")
+    if not 0 < temperature <= HOTTEST:
+        raise Refused(
+            f"a temperature of {temperature} is refused: it must be above 0, and at most {HOTTEST:g}"
+        )
+    if not (weight >= 0 and angular >= 0):
+        raise Refused(f"weights of {weight} and {angular} are refused: they must be 0 or more")
     if not 0 <= margin <= WIDEST:
         raise Refused(f"a margin of {margin} is refused: it must be from 0 to {WIDEST} radians")
     if z.dtype.itemsize < 4:

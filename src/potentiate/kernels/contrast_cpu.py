@@ -46,8 +46,10 @@ def contrasted(
     portion = max(1, CACHED // (rows * wide))
     room = z.new_empty(min(groups, portion), rows, wide)
     loss, gradient = z.new_empty(groups, rows), torch.empty_like(z)
-    inverse = z.new_ones(groups, wide)
-    inverse[:, :rows] = torch.linalg.vector_norm(z, dim=2).clamp_(min=shortest**0.5).reciprocal_()
+    known = z.new_empty(groups, 3, wide)
+    known[:, 0], known[:, 1], known[:, 2] = -NONE, 0.0, 1.0
+    lengths = torch.linalg.vector_norm(z, dim=2).clamp_(min=shortest**0.5)
+    torch.reciprocal(lengths, out=known[:, 2, :rows])
     others = z if wide == rows else torch.nn.functional.pad(z, (0, 0, 0, wide - rows))
     scalars = (
         f32(1 / temperature),
@@ -65,9 +67,8 @@ def contrasted(
         torch.bmm(z[part], others[part].transpose(1, 2), out=similar)
         similar[:, :, rows:] = NONE
         similar.diagonal(dim1=1, dim2=2).fill_(NONE)
-        total = torch.full_like(inverse[part], -NONE)
-        torch.amax(similar, 2, out=total[:, :rows])
-        arrays = similar.numpy(), total.numpy(), inverse[part].numpy(), loss[part].numpy()
+        torch.amax(similar, 2, out=known[part, 0, :rows])
+        arrays = similar.numpy(), known[part].numpy(), loss[part].numpy()
         every = len(similar) * rows
         over_blocks(lambda *ends, a=arrays: _sums(*a, apart, scalars, *ends), every, few)
         over_blocks(lambda *ends, a=arrays: _slopes(*a, apart, scalars, *ends), every, few)
@@ -76,51 +77,53 @@ def contrasted(
 
 
 @njit(cache=True, nogil=True)
-def _sums(similar, total, inverse, loss, apart, scalars, first, last):
-    """Rows first..last: from the largest similarity in `total` to the logarithm of the sum; the loss of softmax."""
+def _sums(similar, known, loss, apart, scalars, first, last):
+    """Rows first..last: from their largest similarity to the logarithm of the sum, and the loss of softmax.
+
+    `known` [groups, 3, wide] holds the largest similarities, these logarithms, and inverse lengths.
+    """
     scale, weight = scalars[0], scalars[1]
     _, rows, wide = similar.shape
     line = similar.reshape(-1)
     for row in range(first, last):
         group, i, at = row // rows, row % rows, row * wide
-        top = total[group, i] * scale
-        total[group, i] = top + f32(log(sum_of_exponentials(line, at, wide, scale, top)))
-        loss[group, i] = weight * (total[group, i] - line[at + _other(i, apart)] * scale)
+        top = known[group, 0, i]
+        log_sum = f32(log(sum_of_exponentials(line, at, wide, scale, top)))
+        known[group, 1, i] = log_sum
+        loss[group, i] = weight * ((top - line[at + _other(i, apart)]) * scale + log_sum)
 
 
 @njit(cache=True, nogil=True)
-def _slopes(similar, total, inverse, loss, apart, scalars, first, last):
+def _slopes(similar, known, loss, apart, scalars, first, last):
     """Rows first..last: from similarities to slopes, in place; the loss of angles is added."""
     scale, _, slope, angular, turn, margin, most = scalars
     _, rows, wide = similar.shape
-    line, totals, lengths = similar.reshape(-1), total.reshape(-1), inverse.reshape(-1)
+    line, others = similar.reshape(-1), known.reshape(-1)
     for row in range(first, last):
         group, i, at = row // rows, row % rows, row * wide
-        there, other = group * wide, _other(i, apart)
-        own, mine, seen = total[group, i], inverse[group, i], line[at + other]
-        length, by = mine * inverse[group, other], f32(0.0)
+        there, other = group * 3 * wide, _other(i, apart)
+        top, own, mine = known[group, 0, i], known[group, 1, i], known[group, 2, i]
+        seen, length, by = line[at + other], mine * known[group, 2, other], f32(0.0)
         if angular > 0.0:
             cost, turned = _WITH_ANGLES(
-                line, at, totals, lengths, there, wide, own, mine, scale, slope, turn, margin, most
+                line, at, others, there, wide, top, own, mine, scale, slope, turn, margin, most
             )
             cosine = seen * length
             inside = min(most, max(-most, cosine))
-            angle = f32(acos(inside))
-            near, sharp = (
-                max(f32(0.0), margin - angle),
-                turn / f32(sqrt(f32(1.0) - inside * inside)),
-            )
-            loss[group, i] += angular * (cost - near * near + angle * angle)
+            angle, near = f32(acos(inside)), f32(0.0)
+            near = max(near, margin - angle)
+            sharp = turn / f32(sqrt(f32(1.0) - inside * inside))
+            loss[group, i] += angular * (cost - near * near + angle * angle)  # it was no negative
             by = -angle * sharp
             line[at + i] = f32(-2.0) * (turned + (by - near * sharp) * cosine) * mine * mine
         else:
             _WITHOUT(
-                line, at, totals, lengths, there, wide, own, mine, scale, slope, turn, margin, most
+                line, at, others, there, wide, top, own, mine, scale, slope, turn, margin, most
             )
             line[at + i] = f32(0.0)
-        x = seen * scale
-        pulled = f32(exp(x - own)) + f32(exp(x - total[group, other])) - f32(2.0)
-        line[at + other] = slope * pulled + f32(2.0) * by * length
+        pulled = f32(exp((seen - top) * scale - own))
+        pulled += f32(exp((seen - known[group, 0, other]) * scale - known[group, 1, other]))
+        line[at + other] = slope * (pulled - f32(2.0)) + f32(2.0) * by * length
 
 
 @njit(cache=True, nogil=True)

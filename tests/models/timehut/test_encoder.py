@@ -8,7 +8,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from potentiate.errors import Refused
+from potentiate.measure import count_flops
 from potentiate.models.timehut.encoder import Encoder
+from potentiate.models.timehut.views import pair
 
 
 def plain(encoder: Encoder, x: torch.Tensor, keep: torch.Tensor) -> torch.Tensor:
@@ -93,3 +95,40 @@ def test_weights_start_as_those_of_pytorchs_convolution():
 def test_what_is_no_encoder_is_refused(options):
     with pytest.raises(Refused):
         Encoder(1, **options)
+
+
+@pytest.mark.parametrize(("length", "trimmed"), [(6, True), (14, True), (60, False)])
+def test_the_overlap_is_what_the_whole_says_of_it_without_the_rest(length, trimmed):
+    torch.manual_seed(0)
+    encoder = Encoder(2, 8, 4, 4).eval()  # dilations up to 16
+    draws = (torch.Generator().manual_seed(seed) for seed in range(100))
+    some = (pair(torch.randn(3, length, 2), random) for random in draws)
+    views = next(
+        each
+        for each in some
+        if min(t for _, t in each.segments) > each.overlap
+        and (max(t for _, t in each.segments) <= 16) == trimmed
+    )
+    counted, outs, gradients = [], [], []
+    for part in (
+        lambda: encoder.overlap(views),
+        lambda: torch.stack(views.seen(encoder(views.rows, views.segments, views.keep)), 1),
+    ):
+        encoder.zero_grad()
+        outs.append(part())
+        outs[-1].square().sum().backward()
+        counted.append(count_flops(part).matmul)
+        gradients.append([p.grad.clone() for p in encoder.parameters()])
+    torch.testing.assert_close(*outs)
+    torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-5)
+    assert (counted[0] < counted[1]) == trimmed
+
+
+def test_training_leaves_a_tenth_of_the_overlap_out():
+    torch.manual_seed(0)
+    encoder = Encoder(1, 64, 8, 2).train()
+    views = pair(torch.randn(8, 30, 1), torch.Generator().manual_seed(0))
+    out = encoder.overlap(views)
+    assert 0.08 < float((out == 0).float().mean()) < 0.12
+    kept = out / encoder.eval().overlap(views)
+    torch.testing.assert_close(kept[out != 0], torch.full_like(kept[out != 0], 1 / 0.9))

@@ -68,9 +68,9 @@ class Encoder(nn.Module):
         for name, value in (("channels", channels), ("outputs", outputs), ("hidden", hidden)):
             if value < 1:
                 raise Refused(f"{name}={value} is refused: it must be at least 1")
-        if depth < 0 or not 0 <= dropout < 1:
+        if depth < 0 or not 0 <= dropout <= 0.99:
             raise Refused(
-                f"depth={depth} and dropout={dropout} are refused: depth >= 0, 0 <= dropout < 1"
+                f"depth={depth} and dropout={dropout} are refused: depth >= 0, 0 <= dropout <= 0.99"
             )
         self.channels, self.outputs, self.dropout = channels, outputs, dropout
         self.recompute = False  # blocks but the last keep their input alone for the way back
