@@ -331,3 +331,23 @@ def test_a_head_is_not_for_a_transformer_and_windows_are_numbers(waves, hut):
             hut.encode(waves[0], sliding=sliding)
     with pytest.raises(Refused, match="window='half' is refused"):
         hut.encode(waves[0], window="half")
+
+
+def test_the_preset_brings_its_head_unless_another_is_named(waves):
+    def fitted_(**given):
+        classifier = TimeHUTClassifier(epochs=1, settings=SMALL, random_state=0, **given)
+        return classifier.fit(waves[0], np.arange(len(waves[0])) % 2)
+
+    source, own = fitted_(preset="ts2vec"), fitted_()
+    assert (type(source.head_).__name__, source.pooling_) in (
+        ("SVC", "max"),
+        ("GridSearchCV", "max"),
+    )
+    assert (type(own.head_).__name__, own.pooling_) == ("Pipeline", "statistics")
+    assert "ridge" in fitted_(preset="ts2vec", head="ridge").head_.named_steps
+
+
+def test_values_beyond_all_measure_are_one_sentence(waves):
+    hut = TimeHUT(epochs=1, settings=SMALL, random_state=0).fit(waves[0])
+    with pytest.raises(ValueError, match="standard deviations from the mean"):
+        hut.transform(np.full_like(waves[0], 1e37))

@@ -245,3 +245,33 @@ def test_a_stream_of_other_channels_is_an_error_of_a_sentence(forecaster, detect
 def test_a_wrong_parameter_is_refused_in_a_sentence(kind, parameters, words):
     with pytest.raises(Refused, match=re.escape(words)):
         kind(**{**SHORT, **parameters}).fit(rhythm()[0])
+
+
+def test_what_follows_a_gap_is_held_against_what_is_known():
+    from potentiate.models.timehut.anomalies import adjusted
+
+    scores = np.ones((1, 60))
+    scores[0, 20:35] = np.nan
+    found = adjusted(scores, 10)[0]
+    assert np.isnan(found[:10]).all()
+    assert np.isnan(found[20:35]).all()
+    assert np.nanmax(np.abs(found)) < 1e-12
+
+
+def test_a_constant_series_has_no_anomaly():
+    detector = TimeHUTDetector(context=20, window=10, epochs=1, settings=SMALL, random_state=0)
+    assert (detector.fit(np.ones(120)).predict(np.ones(120)) == 1).all()
+
+
+@pytest.mark.parametrize("horizon", [2.5, "a", True])
+def test_a_horizon_that_is_no_number_of_instants_is_refused(horizon):
+    with pytest.raises(Refused, match="horizon"):
+        TimeHUTForecaster(context=20, settings=SMALL).fit(np.arange(200.0), horizon=horizon)
+
+
+def test_a_context_that_is_changed_later_waits_for_the_next_fit():
+    wave = np.sin(np.arange(200) / 5)
+    forecaster = TimeHUTForecaster(context=20, epochs=1, settings=SMALL, random_state=0)
+    before = forecaster.fit(wave, horizon=5).predict(wave)
+    np.testing.assert_array_equal(forecaster.set_params(context=9).predict(wave), before)
+    assert forecaster.evaluate(wave)["timehut"]["mse"] >= 0

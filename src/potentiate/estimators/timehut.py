@@ -143,7 +143,7 @@ class TimeHUT(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _Representing):
 
 
 def _logistic(classifier: TimeHUTClassifier) -> bool:
-    return classifier.head == "logistic"
+    return classifier.head == "logistic"  # no preset's
 
 
 class TimeHUTClassifier(ClassifierMixin, _Representing):
@@ -159,7 +159,8 @@ class TimeHUTClassifier(ClassifierMixin, _Representing):
         random_state: Of weights, the order of the series, and what is drawn of them.
         device: "cpu" or "cuda".
         head: "svm": support vectors with a radial kernel, "logistic" or "ridge": regressions; strengths
-            are searched for by cross-validation. What it reads of a series is the setting `pooling`.
+            are searched for by cross-validation. Default: the preset's, without one "ridge". What it
+            reads of a series is the setting `pooling`.
 
     Attributes:
         encoder_: The `Encoder`, its weights the mean over all steps; it takes standardized series.
@@ -196,7 +197,7 @@ class TimeHUTClassifier(ClassifierMixin, _Representing):
         settings: Mapping[str, Any] | None = None,
         random_state: int | np.random.RandomState | None = None,
         device: str = "cpu",
-        head: Head = "ridge",
+        head: Head | None = None,
     ) -> None:
         super().__init__(epochs, batch_size, preset, settings, random_state, device)
         self.head = head

@@ -62,6 +62,8 @@ class TimeHUTDetector(OutlierMixin, Learner):
     """
 
     offset_: float
+    context_: int
+    window_: int
 
     def __init__(
         self,
@@ -85,8 +87,9 @@ class TimeHUTDetector(OutlierMixin, Learner):
         with all_or_nothing(self):
             recipe, context = self._recipe(), natural(self, "context")
             window = natural(self, "window")
-            if not self.deviations > 0:
-                raise Refused(f"deviations={self.deviations} is refused: it must be above 0")
+            deviations: Any = self.deviations
+            if isinstance(deviations, str) or not deviations > 0:
+                raise Refused(f"deviations={deviations!r} is refused; give a number above 0")
             values = several(streams(series))
             if values.shape[1] <= window:
                 raise ValueError(
@@ -94,19 +97,24 @@ class TimeHUTDetector(OutlierMixin, Learner):
                 )
             self.channels_ = values.shape[2]
             self._learn(values, recipe, pieces(values, context + 1, max(PIECES, recipe.batch_size)))
-            usual = self._strangeness(values)[:, window:]
-            self.offset_ = -float(usual.mean() + self.deviations * usual.std())
+            usual = self._strangeness(values, context, window)
+            self.context_, self.window_ = context, window
+            known = usual[np.isfinite(usual)]
+            if not len(known):
+                raise ValueError(f"nowhere do {window} instants without gaps precede a value")
+            self.offset_ = -float(known.mean() + deviations * known.std())
         return self
 
     def score_samples(self, series: Any) -> NDArray[np.float64]:
         """Return scores of instants, [instants] or [n, instants]; the lower, the stranger.
 
-        The first `window` instants have nothing to be held against: their score is 0, which is usual. To judge
+        The first `window` instants have nothing to be held against, nor have those behind a long gap, and a
+        missing value is none: their score is 0, which is usual. To judge
         what is new of a stream, give the last `context + window` instants before it too.
         """
         validation.check_is_fitted(self, "encoder_")
         values = same_channels(self, streams(series))
-        scores = -self._strangeness(values)
+        scores = -np.nan_to_num(self._strangeness(values, self.context_, self.window_))
         return scores if np.ndim(series) == 3 else scores[0]
 
     def decision_function(self, series: Any) -> NDArray[np.float64]:
@@ -117,6 +125,5 @@ class TimeHUTDetector(OutlierMixin, Learner):
         """Return -1 for instants that are anomalies and 1 for all others, [instants] or [n, instants]."""
         return np.where(self.decision_function(series) < 0, -1, 1)
 
-    def _strangeness(self, values: Any) -> NDArray[np.float64]:
-        found = surprise(self.encoder_, self._standardized(values), self.context)
-        return adjusted(found, self.window)
+    def _strangeness(self, values: Any, context: int, window: int) -> NDArray[np.float64]:
+        return adjusted(surprise(self.encoder_, self._standardized(values), context), window)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import validation
 
+from potentiate.errors import Refused
 from potentiate.estimators.series import Values, like, pieces, same_channels, streams
 from potentiate.estimators.timehut_learning import Learner, all_or_nothing, natural
 from potentiate.models.timehut.forecast import chosen_ridge, errors, futures, lags
@@ -59,6 +60,7 @@ class TimeHUTForecaster(Learner):
 
     ridge_: Any
     horizon_: int
+    context_: int
     _lags: Any
 
     def __init__(
@@ -82,6 +84,11 @@ class TimeHUTForecaster(Learner):
         with all_or_nothing(self):
             recipe, context = self._recipe(), natural(self, "context")
             values = streams(series)
+            ahead_of: Any = horizon
+            if isinstance(ahead_of, bool) or not isinstance(ahead_of, (int, np.integer)):
+                raise Refused(
+                    f"horizon={horizon!r} is refused; give a number of instants, 1 or more"
+                )
             instants = values.shape[1]
             begins = instants - round(HELD_OUT * instants)
             if horizon < 1 or begins <= horizon or instants - begins < horizon:
@@ -90,6 +97,7 @@ class TimeHUTForecaster(Learner):
                     "hold it"
                 )
             self.channels_, self.horizon_ = values.shape[2], int(horizon)
+            self.context_ = context
             seen = values[:, :begins]
             self._learn(seen, recipe, pieces(seen, context + 1, max(PIECES, recipe.batch_size)))
             inputs = self._standardized(values)
@@ -108,8 +116,8 @@ class TimeHUTForecaster(Learner):
         """
         validation.check_is_fitted(self, "encoder_")
         values = same_channels(self, streams(past))
-        inputs = self._standardized(values[:, -self.context - 1 :])
-        features = sliding(self.encoder_, inputs, self.context)[:, -1].numpy()
+        inputs = self._standardized(values[:, -self.context_ - 1 :])
+        features = sliding(self.encoder_, inputs, self.context_)[:, -1].numpy()
         told = self.ridge_.predict(features).reshape(len(values), self.horizon_, -1)
         return like((told * self.scale_ + self.mean_).transpose(0, 2, 1).astype(np.float64), past)
 
@@ -134,10 +142,10 @@ class TimeHUTForecaster(Learner):
                 f"horizon={ahead} and {values.shape[1]} instants do not fit; forecasts are {self.horizon_} long"
             )
         inputs = self._standardized(values)
-        first = self.context if count > self.context else 0
-        represented = sliding(self.encoder_, inputs, self.context).numpy()[:, first:count]
+        first = self.context_ if count > self.context_ else 0
+        represented = sliding(self.encoder_, inputs, self.context_).numpy()[:, first:count]
         array = inputs.numpy()
-        raw = np.stack([lags(each, self.context) for each in array])[:, first:count]
+        raw = np.stack([lags(each, self.context_) for each in array])[:, first:count]
         truth = np.stack([futures(each, self.horizon_) for each in array])[:, first:count]
         told = {
             "timehut": self.ridge_.predict(np.concatenate(represented)),

@@ -18,7 +18,7 @@ from torch import Tensor
 from potentiate.errors import Refused, unknown
 from potentiate.estimators.series import Values, moments
 from potentiate.models.timehut.encoder import Encoder
-from potentiate.models.timehut.recipe import TS2VEC, Recipe, learning
+from potentiate.models.timehut.recipe import LARGEST, TS2VEC, Recipe, learning
 from potentiate.settings import changed
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {"ts2vec": TS2VEC}
@@ -76,6 +76,8 @@ class Learner(BaseEstimator):
         recipe = changed(Recipe(), PRESETS[preset] if preset else {}, where=where)
         recipe = changed(recipe, given, where=f"settings of {where}")
         named = {name: getattr(self, name) for name in NAMED if hasattr(self, name)}
+        if named.get("head", "") is None:
+            del named["head"]  # the preset's, or the recipe's own
         return changed(recipe, named, where=where)
 
     def _learn(self, series: Values, recipe: Recipe, pieces: Values | None = None) -> None:
@@ -87,7 +89,14 @@ class Learner(BaseEstimator):
         self.encoder_, self.losses_ = learned.encoder, learned.losses
 
     def _standardized(self, series: Values) -> Tensor:
-        return torch.from_numpy((series - self.mean_) / self.scale_)
+        with np.errstate(over="ignore"):  # told of below
+            inputs = torch.from_numpy((series - self.mean_) / self.scale_)
+        if bool((inputs.abs() > LARGEST).any()):
+            raise ValueError(
+                f"a value lies more than {LARGEST:g} standard deviations from the mean of what was learned from; "
+                "mend it, or mark it as missing with NaN"
+            )
+        return inputs
 
 
 @dataclass(frozen=True)

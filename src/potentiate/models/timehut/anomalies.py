@@ -12,6 +12,9 @@ from torch import Tensor
 from potentiate.models.timehut.encoder import Encoder
 from potentiate.models.timehut.sliding import sliding
 
+ROUNDING = 1e-5
+"""Of the largest score: what is usual is taken as no less, or rounding would be strange."""
+
 
 def surprise(encoder: Encoder, inputs: Tensor, before: int) -> NDArray[np.float64]:
     """Return the L1 distance between what each instant means where it is hidden and where it is seen.
@@ -22,32 +25,36 @@ def surprise(encoder: Encoder, inputs: Tensor, before: int) -> NDArray[np.float6
         before: Instants before each that are looked at; what follows it is not.
 
     Returns:
-        [series, instants]; 0 where the value is missing.
+        [series, instants]; NaN where a value is missing, for a missing instant is hidden both times.
     """
     seen, hidden = (sliding(encoder, inputs, before, hide=hide) for hide in (False, True))
-    return (seen - hidden).abs().sum(-1).double().numpy()
+    scores = (seen - hidden).abs().sum(-1).double().numpy()
+    scores[inputs.isnan().any(-1).numpy()] = np.nan
+    return scores
 
 
 def adjusted(scores: NDArray[np.float64], window: int) -> NDArray[np.float64]:
     """Return by how much scores exceed the mean of the `window` before them, as a share of it.
 
     Args:
-        scores: [series, instants].
+        scores: [series, instants], NaN where there is none.
         window: Instants.
 
     Returns:
-        [series, instants]; 0 where fewer than `window` instants come before, so that nothing is known.
+        [series, instants]; NaN where there is no score, or too little to hold it against: fewer than `window`
+        instants come before it, or half of those have none.
 
     Example:
         >>> adjusted(np.array([[1.0, 3.0, 2.0, 6.0]]), 2).tolist()
-        [[0.0, 0.0, 0.0, 1.4]]
+        [[nan, nan, 0.0, 1.4]]
     """
-    out = np.zeros_like(scores)
+    out = np.full_like(scores, np.nan)
     if scores.shape[1] > window:
         windows = np.lib.stride_tricks.sliding_window_view(scores[:, :-1], window, axis=1)
-        usual = windows.mean(-1)
-        least = np.finfo(np.float32).tiny
-        out[:, window:] = np.where(
-            usual > least, (scores[:, window:] - usual) / np.maximum(usual, least), 0.0
-        )
+        known = np.isfinite(windows)
+        count = known.sum(-1)
+        usual = np.where(known, windows, 0.0).sum(-1) / np.maximum(count, 1)
+        least = ROUNDING * np.nanmax(scores, initial=0.0) + np.finfo(np.float32).tiny
+        share = (scores[:, window:] - usual) / np.maximum(usual, least)
+        out[:, window:] = np.where(2 * count >= window, share, np.nan)
     return out

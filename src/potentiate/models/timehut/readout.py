@@ -86,7 +86,7 @@ def fitted(head: Head, features: NDArray[Any], labels: NDArray[Any]) -> Any:
         Refused: There is one class only.
     """
     from sklearn.linear_model import LogisticRegression, RidgeClassifierCV
-    from sklearn.model_selection import GridSearchCV, StratifiedShuffleSplit
+    from sklearn.model_selection import GridSearchCV, ShuffleSplit, StratifiedShuffleSplit
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import StandardScaler
     from sklearn.svm import SVC
@@ -108,7 +108,8 @@ def fitted(head: Head, features: NDArray[Any], labels: NDArray[Any]) -> Any:
         free: Any = SVC(C=FREE, max_iter=ITERATIONS)
         return _searched(free, features, labels)
     if len(labels) > SEARCHED:
-        part = StratifiedShuffleSplit(1, train_size=SEARCHED, random_state=0)
+        kind = StratifiedShuffleSplit if counts.min() > 1 else ShuffleSplit
+        part: Any = kind(1, train_size=SEARCHED, random_state=0)
         chosen, _ = next(part.split(features, labels))
         features, labels = features[chosen], labels[chosen]
     support: Any = SVC(max_iter=ITERATIONS)

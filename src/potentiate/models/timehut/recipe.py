@@ -18,6 +18,8 @@ Natural = Annotated[int, Field(ge=1)]
 Weight = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 
+LARGEST = 1e15
+"""Standardized values are no larger; products of larger ones leave float32."""
 STEPS, MORE_STEPS, MANY_VALUES = 200, 600, 100_000
 """Steps of a training that declares no epochs: the former, or the latter beyond so many values."""
 
@@ -110,7 +112,7 @@ def learning(inputs: Tensor, settings: Recipe, seed: int) -> Learning:
         seed: Of the order of the series, crops and masks. Weights are drawn from PyTorch's global state.
 
     Raises:
-        Refused: Fewer than two series hold a value.
+        Refused: No series holds a value.
     """
     import torch
 

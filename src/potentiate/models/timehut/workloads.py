@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from potentiate.errors import Refused
-from potentiate.models.timehut.recipe import TS2VEC, Recipe, learning
+from potentiate.models.timehut.recipe import LARGEST, TS2VEC, Recipe, learning
 from potentiate.settings import changed
 from potentiate.workload import References, Run, Target, Workload
 
@@ -106,7 +106,20 @@ def _make(name: str, data: Parts | Callable[[], Parts] | None, settings: Recipe,
         torch.cat([train.inputs, validation.inputs]), torch.cat([train.labels, validation.labels])
     )
     known = train
+    largest = max(
+        float(part.inputs.abs().nan_to_num(0.0).max()) for part in (train, validation, test)
+    )
+    if not largest <= LARGEST:
+        raise Refused(
+            f"'{name}' holds a value more than {LARGEST:g} standard deviations from the mean; mend it, or mark it "
+            "as missing with NaN"
+        )
     if settings.holdout == "test":
+        if len(test) < 2:
+            raise Refused(
+                f"the {len(test)} test series of '{name}' cannot be halved; give at least 2, or leave "
+                "holdout=test out"
+            )
         known, (validation, test) = seen, _halves(test)
     parts = learning(seen.inputs, settings, seed)
     return Run(
@@ -129,6 +142,7 @@ def _halves(part: SeriesPart) -> tuple[SeriesPart, SeriesPart]:
     from potentiate.data.series import SeriesPart
 
     order = cast("Any", part.labels.argsort(stable=True))
-    return tuple(  # pyright: ignore[reportReturnType]
+    first, second = (
         SeriesPart(part.inputs[rows], part.labels[rows]) for rows in (order[0::2], order[1::2])
     )
+    return first, second
