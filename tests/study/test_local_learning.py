@@ -99,9 +99,8 @@ def test_what_was_not_counted_is_no_axis_of_the_front():
 
 def test_the_arms_for_local_rules_name_every_technique_that_is_for_them():
     names = {spec.partition(":")[0] for spec in PLASTIC}
-    local = {
-        name for name, kind in TECHNIQUES.items() if not {"gradient", "structure"} & kind.needs
-    }
+    others = {"gradient", "structure", "temperature", "angles"}
+    local = {name for name, kind in TECHNIQUES.items() if not others & kind.needs}
     assert names == local - {"data-loading"}  # what a brain learns from is in memory
     assert set(QUICK_PLASTIC) <= set(PLASTIC)
 
