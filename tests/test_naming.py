@@ -51,7 +51,10 @@ def test_a_family_alone_says_which_sets_there_are(name, tmp_path, monkeypatch):
     with pytest.raises(Refused, match=r"timehut/waves is made and needs no file, and any set of"):
         find(name)
     for number in range(10):
-        (tmp_path / "uea" / f"Set{number}").mkdir(parents=True)
+        folder = tmp_path / "uea" / f"Set{number}"
+        folder.mkdir(parents=True)
+        for part in ("TRAIN", "TEST"):
+            (folder / f"Set{number}_{part}.ts").touch()
     with pytest.raises(
         Refused, match=r"timehut/NAME takes a set in .*Set0, .* Set7 and 2 more lie"
     ):
