@@ -35,7 +35,7 @@ Step = Callable[[], Tensor]
 
 def ours(encoder: Encoder, data: Sequence[Pair], angular: float) -> Step:
     loss = Hierarchy(instance=angular, temporal=angular, margin=MARGIN)
-    return _training(encoder, data, lambda pair: loss.of(encoder.overlap(pair), TEMPERATURE))
+    return _training(encoder, data, lambda pair: loss(encoder.overlap(pair), TEMPERATURE))
 
 
 def plain(encoder: PlainEncoder, data: Sequence[Pair], angular: float) -> Step:

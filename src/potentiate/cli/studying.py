@@ -10,11 +10,12 @@ from pathlib import Path
 
 from rich.console import Console
 
+from potentiate.cli.device import device_of
 from potentiate.cli.ended import Terminated, exit_code
 from potentiate.cli.reporting import STUDY, show
 from potentiate.cli.running import Live
 from potentiate.cli.terminal import wide
-from potentiate.cli.train import changes, device_of
+from potentiate.cli.train import changes
 from potentiate.errors import Refused
 from potentiate.machine import busy_cores, fingerprint, usable_cores
 from potentiate.models.reference import find

@@ -14,11 +14,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from potentiate.checkpoint import Shelf
 from potentiate.cli.beside import beside
 from potentiate.cli.blame import blaming
+from potentiate.cli.device import device_of
 from potentiate.cli.summary import summary
 from potentiate.config import RunConfig, Setting, read_config, write_config
 from potentiate.engine import train
@@ -242,28 +241,6 @@ def changes(settings: Sequence[str]) -> dict[str, Setting]:
             raise Refused(f"--set {key} is given twice; keep one of them")
         recipe[key] = value
     return recipe
-
-
-def device_of(name: str) -> str:
-    """Return the device that `--device` means on this machine."""
-    kind = name.partition(":")[0]
-    if kind not in ("auto", "cpu", "cuda"):
-        raise Refused(f"there is no device '{name}'; choose cpu, cuda or auto")
-    if kind == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if kind == "cuda" and not torch.cuda.is_available():
-        raise Refused(
-            "torch finds no CUDA device here; choose --device cpu, and see 'potentiate doctor'"
-        )
-    try:
-        index = torch.device(name).index or 0
-    except RuntimeError:
-        raise Refused(f"'{name}' is no device; write {kind}, or {kind}:0") from None
-    if kind == "cuda" and index >= torch.cuda.device_count():
-        raise Refused(
-            f"there is no '{name}': this machine has {torch.cuda.device_count()} CUDA devices, counted from 0"
-        )
-    return name
 
 
 def _new_folder(workload: Workload) -> Path:

@@ -44,15 +44,15 @@ def test_it_is_its_definition(series, instants, temperature):
     torch.manual_seed(series + instants)
     a, b = torch.randn(2, series, instants, 6, dtype=torch.float64)
     loss = Hierarchy(instance=0.0, temporal=0.0)
-    mine = loss(a.transpose(0, 1), b.transpose(0, 1), temperature)
+    mine = loss(torch.stack((a, b)).permute(2, 0, 1, 3), temperature)
     torch.testing.assert_close(mine, defined(a, b, temperature), check_dtype=False)
 
 
 def test_angles_add_what_their_weights_say():
     torch.manual_seed(0)
-    first, second = torch.randn(2, 6, 4, 5)
+    views = torch.randn(6, 2, 4, 5)
     values = [
-        float(Hierarchy(instance=i, temporal=t)(first, second))
+        float(Hierarchy(instance=i, temporal=t)(views))
         for i, t in ((0.0, 0.0), (1.0, 0.0), (2.0, 0.0), (0.0, 1.0), (2.0, 1.0))
     ]
     none, one, two, instants, both = values
@@ -64,14 +64,12 @@ def test_angles_add_what_their_weights_say():
 
 def test_going_down_the_loss_draws_views_together():
     torch.manual_seed(0)
-    first, second = (z.requires_grad_() for z in torch.randn(2, 8, 6, 16))
-    before = F.cosine_similarity(first, second, dim=-1).mean()
+    views = torch.randn(8, 2, 6, 16, requires_grad=True)
+    before = F.cosine_similarity(*views.unbind(1), dim=-1).mean()
     for _ in range(30):
-        g = torch.autograd.grad(Hierarchy()(first, second, 0.5), (first, second))
-        first, second = (
-            (z.detach() - 5.0 * d).requires_grad_() for z, d in zip((first, second), g, strict=True)
-        )
-    assert F.cosine_similarity(first, second, dim=-1).mean() > before + 0.5
+        (gradient,) = torch.autograd.grad(Hierarchy()(views, 0.5), views)
+        views = (views.detach() - 5.0 * gradient).requires_grad_()
+    assert F.cosine_similarity(*views.unbind(1), dim=-1).mean() > before + 0.5
 
 
 @pytest.mark.parametrize("name", ["share", "instance", "temporal", "margin"])

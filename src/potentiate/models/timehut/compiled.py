@@ -14,4 +14,4 @@ with torch.random.fork_rng(devices=[]):
     _encoder = Encoder(1, 4, 4, 1)
     for _hierarchy in (Hierarchy(), Hierarchy(instance=0.0, temporal=0.0)):
         _views = pair(torch.zeros(2, 4, 1), _random)
-        _hierarchy.of(_encoder.overlap(_views)).backward()
+        _hierarchy(_encoder.overlap(_views)).backward()

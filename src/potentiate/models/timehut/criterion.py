@@ -61,7 +61,7 @@ class Criterion:
                 views = pair(_window(part, random).to(device), random)
                 seen = cast("Encoder", encoder).overlap(views)
                 unit = F.normalize(seen[:, 0], dim=-1) - F.normalize(seen[:, 1], dim=-1)
-                contrast += len(part) * float(loss.of(seen))
+                contrast += len(part) * float(loss(seen))
                 alignment += len(part) * float(unit.square().sum(-1).mean())
                 judged += len(part)
         return {"contrast": contrast / judged, "alignment": alignment / judged}

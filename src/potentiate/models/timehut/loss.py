@@ -53,18 +53,13 @@ class Hierarchy:
         if self.share > 1:
             raise Refused(f"loss: share={self.share} is refused: it must be 1 or less")
 
-    def __call__(self, first: Tensor, second: Tensor, temperature: float = 1.0) -> Tensor:
+    def __call__(self, views: Tensor, temperature: float = 1.0) -> Tensor:
         """Return the mean over the scales.
 
         Args:
-            first: One view of the overlap, [instants, series, channels].
-            second: The other view, of that shape.
+            views: The overlap in two views, [instants, 2, series, channels].
             temperature: Divides similarities.
         """
-        return self.of(torch.stack((first, second), 1), temperature)
-
-    def of(self, views: Tensor, temperature: float = 1.0) -> Tensor:
-        """Return the mean over the scales, of views [instants, 2, series, channels]; nothing is copied."""
         scales, total = 0, views.new_zeros(())
         while True:
             instants, _, series, _ = views.shape

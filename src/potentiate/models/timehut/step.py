@@ -89,7 +89,7 @@ class LiveContrastiveStep(LiveGradientStep):
         self.mark("forward")
         with self._autocast():
             seen = cast("Encoder", self.model).overlap(views)
-            loss = cast("Hierarchy", self.spec.loss).of(seen, self.temperature)
+            loss = cast("Hierarchy", self.spec.loss)(seen, self.temperature)
         self.mark("backward")
         scaled: Any = loss if self.scaler is None else self.scaler.scale(loss)
         scaled.backward()
