@@ -343,7 +343,7 @@ def test_the_preset_brings_its_head_unless_another_is_named(waves):
         ("SVC", "max"),
         ("GridSearchCV", "max"),
     )
-    assert (type(own.head_).__name__, own.pooling_) == ("Pipeline", "statistics")
+    assert (type(own.head_).__name__, own.pooling_) == ("Pipeline", "pyramid")
     assert "ridge" in fitted_(preset="ts2vec", head="ridge").head_.named_steps
 
 

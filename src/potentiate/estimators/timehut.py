@@ -217,7 +217,7 @@ class TimeHUTClassifier(ClassifierMixin, _Representing):
                 only = self.classes_[0]
                 raise ValueError(f"all labels are of one class, {only}; at least 2 are needed")
             self._learn(series, recipe)
-            self.pooling_ = recipe.pooling
+            self.pooling_ = recipe.read_of(len(series))
             self.head_ = fitted(recipe.head, self._features(series), named)
         return self
 

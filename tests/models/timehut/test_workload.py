@@ -17,6 +17,7 @@ from potentiate.measure import count_flops
 from potentiate.models.reference import find
 from potentiate.models.timehut.encoder import Encoder
 from potentiate.models.timehut.readout import FREE, Read, encoded, fitted, represented
+from potentiate.models.timehut.recipe import Recipe
 from potentiate.models.timehut.views import pair
 from potentiate.study.child import COUNTED_STEPS, _flops
 from potentiate.study.record import Request
@@ -238,3 +239,40 @@ def test_representations_are_those_of_the_instants_at_their_largest():
     np.testing.assert_allclose(represented(encoder, waves.inputs), each.amax(1).numpy(), rtol=1e-5)
     part = SeriesPart(waves.inputs[:60], waves.labels[:60])
     assert 0 <= Read(part, waves, "ridge")(encoder)["accuracy"] <= 1
+
+
+@pytest.mark.parametrize("instants", [1, 2, 3, 7, 16])
+def test_a_pyramid_tells_when_as_its_definition_does(instants):
+    torch.manual_seed(instants)
+    encoder, inputs = Encoder(1, 8, 4, 2), torch.randn(5, instants, 1)
+    inputs[0, instants // 2 :] = torch.nan
+    each, seen = encoded(encoder, inputs).numpy(), ~inputs.isnan().numpy()[..., 0]
+
+    def mean(series, part):
+        kept = each[series, part][seen[series, part]]
+        return kept.mean(0) if len(kept) else np.zeros(8)
+
+    def told(series):
+        z, whole = each[series], slice(None)
+        kept = z[seen[series]] if seen[series].any() else np.zeros((1, 8))
+        yield from (z.max(0), z.min(0), mean(series, whole), kept.std(0))
+        for parts in (2, 4):
+            for number in range(parts):
+                first = number * instants // parts
+                part = slice(first, max(first + 1, (number + 1) * instants // parts))
+                yield from (z[part].max(0), mean(series, part))
+
+    wanted = np.stack([np.concatenate([*told(series)]) for series in range(5)])
+    found = represented(encoder, inputs, "pyramid")
+    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(
+        found[:, : 4 * 8], represented(encoder, inputs, "statistics")
+    )  # which it begins with
+
+
+def test_many_series_are_read_by_fewer_numbers_unless_it_is_said():
+    assert [Recipe().read_of(count) for count in (3, 2000, 2001)] == [
+        "pyramid", "pyramid", "statistics",
+    ]  # fmt: skip
+    assert Recipe(pooling="max").read_of(5) == Recipe(pooling="max").read_of(5000) == "max"
+    assert Recipe(pooling="pyramid").read_of(5000) == "pyramid"

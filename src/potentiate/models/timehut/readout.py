@@ -6,8 +6,9 @@ Source: the protocol of Franceschi et al. 2019, arXiv:1901.10738, which TS2Vec a
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -18,9 +19,10 @@ from torch import Tensor, nn
 from potentiate.data.series import SeriesPart
 from potentiate.errors import Refused
 from potentiate.models.timehut.criterion import Criterion
+from potentiate.models.timehut.encoder import Encoder
 
 Head = Literal["svm", "logistic", "ridge"]
-Pooling = Literal["max", "statistics"]
+Pooling = Literal["max", "statistics", "pyramid"]
 CHUNK = 1 << 12
 """Instants that are encoded at a time, about: as many as a step of training has, so that no more memory is held."""
 COMPARED = 1000
@@ -33,6 +35,8 @@ ITERATIONS = 200_000
 """Of a search for support vectors, at most: where classes overlap, a large C would never be done."""
 SEARCHED = 10_000
 """Series among which C is searched for, at most."""
+LEVELS = 2, 4
+"""Parts of time that a pyramid looks at each for itself (Lazebnik et al. 2006, Beyond Bags of Features)."""
 
 
 def encoded(encoder: nn.Module, inputs: Tensor) -> Tensor:
@@ -48,17 +52,20 @@ def encoded(encoder: nn.Module, inputs: Tensor) -> Tensor:
 def represented(
     encoder: nn.Module, inputs: Tensor, pooling: Pooling = "max"
 ) -> NDArray[np.float32]:
-    """Return the representation of each series, [series, outputs], or four times as many of "statistics".
+    """Return the representation of each series, [series, outputs], or more of other poolings than "max".
 
     Args:
         encoder: An `Encoder`; left in evaluation mode.
         inputs: [series, instants, channels], NaN where a value is missing.
-        pooling: "max": the largest over the instants. "statistics": the largest, the smallest, and of the
-            instants that are not missing mean and standard deviation, one after another.
+        pooling: What is taken over the instants. "max": the largest. "statistics": the largest, the smallest,
+            and of the instants that are not missing mean and standard deviation, [series, 4 * outputs].
+            "pyramid": after these, largest and mean of each half and each quarter, which tell when something
+            was, [series, 16 * outputs].
     """
-    if pooling == "max":
-        return torch.cat([z.amax(0) for z, _ in _parts(encoder, inputs)]).numpy()
-    return torch.cat([_statistics(z, seen) for z, seen in _parts(encoder, inputs)]).numpy()
+    pool = POOLINGS[pooling]
+    return torch.cat(
+        [torch.cat([*pool(z, seen)], 1) for z, seen in _parts(encoder, inputs)]
+    ).numpy()
 
 
 def _parts(encoder: nn.Module, inputs: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
@@ -72,11 +79,32 @@ def _parts(encoder: nn.Module, inputs: Tensor) -> Iterator[tuple[Tensor, Tensor]
         yield z, (~x.isnan().any(-1, keepdim=True)).to(z.dtype)
 
 
-def _statistics(z: Tensor, seen: Tensor) -> Tensor:
-    count = seen.sum(0).clamp(min=1)
-    mean = (z * seen).sum(0) / count
-    deviation = (((z - mean) * seen).square().sum(0) / count).sqrt()
-    return torch.cat([z.amax(0), z.amin(0), mean, deviation], 1)
+def _largest(z: Tensor, seen: Tensor) -> Iterator[Tensor]:
+    yield z.amax(0)
+
+
+def _statistics(z: Tensor, seen: Tensor) -> Iterator[Tensor]:
+    mean = _mean(z, seen)
+    yield from (z.amax(0), z.amin(0), mean, _mean((z - mean).square(), seen).sqrt())
+
+
+def _pyramid(z: Tensor, seen: Tensor) -> Iterator[Tensor]:
+    yield from _statistics(z, seen)
+    for parts in LEVELS:
+        for number in range(parts):
+            first = number * len(z) // parts
+            part = slice(first, max(first + 1, (number + 1) * len(z) // parts))
+            yield from (z[part].amax(0), _mean(z[part], seen[part]))
+
+
+def _mean(z: Tensor, seen: Tensor) -> Tensor:
+    return (z * seen).sum(0) / seen.sum(0).clamp(min=1)
+
+
+POOLINGS: Mapping[Pooling, Callable[[Tensor, Tensor], Iterator[Tensor]]] = MappingProxyType(
+    {"max": _largest, "statistics": _statistics, "pyramid": _pyramid}
+)
+"""What is taken over the instants; the largest is the first of each."""
 
 
 def fitted(head: Head, features: NDArray[Any], labels: NDArray[Any]) -> Any:
@@ -157,8 +185,7 @@ class Read:
         told = fitted(self.head, known, self.known.labels.numpy()).predict(asked)
         truth = self.asked.labels.numpy()
         some = np.arange(min(COMPARED, len(known))) * len(known) // min(COMPARED, len(known))
-        width = known.shape[1] // (4 if self.pooling == "statistics" else 1)
-        largest = torch.from_numpy(known[some, :width])
+        largest = torch.from_numpy(known[some, : cast("Encoder", encoder).outputs])
         return {
             "accuracy": float(score.accuracy_score(truth, told)),
             "f1": float(score.f1_score(truth, told, average="macro")),

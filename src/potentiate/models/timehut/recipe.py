@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from potentiate.data.batches import ResidentBatches
     from potentiate.models.timehut.encoder import Encoder
+    from potentiate.models.timehut.readout import Pooling
     from potentiate.models.timehut.step import ContrastiveStep
 
 Natural = Annotated[int, Field(ge=1)]
@@ -22,6 +23,8 @@ LARGEST = 1e15
 """Standardized values are no larger; products of larger ones leave float32."""
 STEPS, MORE_STEPS, MANY_VALUES = 200, 600, 100_000
 """Steps of a training that declares no epochs: the former, or the latter beyond so many values."""
+MANY_SERIES = 2000
+"""More are read by fewer numbers of each: a regression costs the square of the one times the other."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +53,10 @@ class Recipe:
         average: Decay of the average of the weights that is judged in their place; 1: the mean of all so
             far, which is the source's; 0: no average.
         head: The classifier that judges: support vectors, logistic or ridge regression.
-        pooling: What it reads of a series: "max", the largest over the instants, which is the source's, or
-            "statistics", also the smallest, the mean and the deviation.
+        pooling: What it reads of a series: "max", the largest over the instants, which is the source's,
+            "statistics", also the smallest, the mean and the deviation, or "pyramid", also largest and mean of
+            halves and quarters; none: "pyramid", or "statistics" of more than 2,000 series, for which a
+            regression on so many numbers would take longer than the training.
         holdout: The published part that validation series are held out of: "training", of which they are a
             fifth, or "test", of which they are half, so that sets with few training series can be studied;
             the other half is read once, at the end.
@@ -77,10 +82,14 @@ class Recipe:
     weight_decay: Weight = 1e-2
     average: Annotated[float, Field(ge=0, le=1)] = 1.0
     head: Literal["svm", "logistic", "ridge"] = "ridge"
-    pooling: Literal["max", "statistics"] = "statistics"
+    pooling: Literal["max", "statistics", "pyramid"] | None = None
     holdout: Literal["training", "test"] = "training"
     evaluate_every: Positive = 10.0
     longest: Annotated[int, Field(ge=2)] = 3000
+
+    def read_of(self, series: int) -> Pooling:
+        """Return what the classifier reads of each of so many training series."""
+        return self.pooling or ("pyramid" if series <= MANY_SERIES else "statistics")
 
 
 TS2VEC: dict[str, Any] = {

@@ -121,15 +121,13 @@ def _make(name: str, data: Parts | Callable[[], Parts] | None, settings: Recipe,
                 "holdout=test out"
             )
         known, (validation, test) = seen, _halves(test)
-    parts = learning(seen.inputs, settings, seed)
+    parts, pooling = learning(seen.inputs, settings, seed), settings.read_of(len(seen))
     return Run(
         model=parts.encoder,
         batches=parts.batches,
         step=parts.step,
-        validate=Read(
-            known, validation, settings.head, Criterion(validation.inputs), settings.pooling
-        ),
-        test=Read(seen, test, settings.head, pooling=settings.pooling),
+        validate=Read(known, validation, settings.head, Criterion(validation.inputs), pooling),
+        test=Read(seen, test, settings.head, pooling=pooling),
         epochs=parts.epochs,
         evaluate_every=settings.evaluate_every,
         sizes={"train": len(known), "validation": len(validation), "test": len(test)},
