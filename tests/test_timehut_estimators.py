@@ -286,6 +286,7 @@ def test_what_is_asked_must_have_the_channels_of_what_was_learned(waves, hut):
     ("labels", "words"),
     [
         (["a"] * 48, "all labels are of one class, a; at least 2 are needed"),
+        (["a", None] * 24, "labels hold None; leave out"),
         ([0, 1], "inconsistent numbers of samples"),
         (np.linspace(0, 1, 48), "Unknown label type"),
         (None, "requires y to be passed"),

@@ -211,6 +211,8 @@ class TimeHUTClassifier(ClassifierMixin, _Representing):
             labels: Any = cast("Any", validation).column_or_1d(y, warn=True)
             validation.assert_all_finite(labels, input_name="y")
             validation.check_consistent_length(series, labels)
+            if labels.dtype == object and any(each is None for each in labels):
+                raise ValueError("labels hold None; leave out the series whose class is not known")
             multiclass.check_classification_targets(labels)
             self.classes_, named = np.unique(labels, return_inverse=True)
             if len(self.classes_) < 2:

@@ -46,7 +46,8 @@ def encoded(encoder: nn.Module, inputs: Tensor) -> Tensor:
         encoder: An `Encoder`; left in evaluation mode.
         inputs: [series, instants, channels], NaN where a value is missing.
     """
-    return torch.cat([z.transpose(0, 1) for z, _ in _parts(encoder, inputs)])
+    encoder.eval()
+    return torch.cat([_of(encoder, part).transpose(0, 1) for part in _parts(inputs)])
 
 
 def represented(
@@ -62,21 +63,37 @@ def represented(
             "pyramid": after these, largest and mean of each half and each quarter, which tell when something
             was, [series, 16 * outputs].
     """
-    pool = POOLINGS[pooling]
-    return torch.cat(
-        [torch.cat([*pool(z, seen)], 1) for z, seen in _parts(encoder, inputs)]
-    ).numpy()
-
-
-def _parts(encoder: nn.Module, inputs: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Representations [instants, some series, outputs], and [instants, some series, 1]: 1, or 0 if missing."""
     encoder.eval()
-    device, portion = next(encoder.parameters()).device, max(1, CHUNK // max(1, inputs.shape[1]))
-    for part in cast("Sequence[Tensor]", inputs.split(portion)):
-        x = part.transpose(0, 1).contiguous()
-        with torch.no_grad():
-            z: Tensor = encoder(x.to(device)).cpu()
-        yield z, (~x.isnan().any(-1, keepdim=True)).to(z.dtype)
+    out, done = inputs.new_empty(0), 0
+    for part in _parts(inputs):
+        found = _pooled(encoder, part, pooling)
+        if (
+            not done
+        ):  # made once: small results among large temporaries leave holes that nothing fits
+            out = found.new_empty(len(inputs), found.shape[1])
+        out[done : done + len(found)] = found
+        done += len(found)
+    return out.numpy()
+
+
+def _parts(inputs: Tensor) -> Sequence[Tensor]:
+    """Some series at a time."""
+    portion = max(1, CHUNK // max(1, inputs.shape[1]))
+    return cast("Sequence[Tensor]", inputs.split(portion))
+
+
+def _of(encoder: nn.Module, inputs: Tensor) -> Tensor:
+    """Representations [instants, series, outputs]."""
+    x = inputs.transpose(0, 1).contiguous()
+    with torch.no_grad():
+        return encoder(x.to(next(encoder.parameters()).device)).cpu()
+
+
+def _pooled(encoder: nn.Module, inputs: Tensor, pooling: Pooling) -> Tensor:
+    """What is taken over the instants; all else is freed before more series are encoded."""
+    z = _of(encoder, inputs)
+    seen = (~inputs.isnan().any(-1).t().unsqueeze(-1)).to(z.dtype)
+    return torch.cat([*POOLINGS[pooling](z, seen)], 1)
 
 
 def _largest(z: Tensor, seen: Tensor) -> Iterator[Tensor]:
