@@ -316,6 +316,13 @@ def test_what_cannot_be_is_refused_in_a_sentence(capsys, words, part):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_run_that_is_refused_before_it_began_leaves_no_folder(capsys, tmp_path):
+    Path("mine").mkdir()
+    for place in ((), ("--out", "mine/new"), ("--out", "mine")):
+        assert "no set 'Nowhere'" in refusal(capsys, "train", "timehut/Nowhere", *place)
+    assert [*tmp_path.rglob("*")] == [tmp_path / "mine"]
+
+
 def test_a_device_that_is_not_there_is_refused(capsys):
     assert "no CUDA device" in refusal(capsys, "train", "cnn/digits", "--device", "cuda")
 

@@ -59,6 +59,10 @@ def test_a_family_alone_says_which_sets_there_are(name, tmp_path, monkeypatch):
         Refused, match=r"timehut/NAME takes a set in .*Set0, .* Set7 and 2 more lie"
     ):
         find(name)
+    with pytest.raises(
+        Refused, match="Set3 is a set of series; say what learns from it: timehut/Set3"
+    ):
+        find("Set3")
 
 
 @pytest.fixture

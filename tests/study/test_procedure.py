@@ -13,7 +13,7 @@ import pytest
 from world import Effect, World, ledger, pilot, plan, single
 
 from potentiate.errors import Refused
-from potentiate.study.calibrate import looks_for
+from potentiate.study.calibrate import _drift, looks_for
 from potentiate.study.findings import Noise
 from potentiate.study.ledger import Incomplete, Ledger
 from potentiate.study.objective import cost_ratios
@@ -32,6 +32,23 @@ BETTER = single("better", "semantics")
 def study(world: World, *candidates, **changes):
     asked = plan(*candidates, **changes)
     return investigate(asked, pilot(world), ledger(world), {})
+
+
+def test_drift_is_the_change_over_the_runs_that_were_made():
+    """Ten runs of a second apart, each a hundredth slower: not what an hour of that would make."""
+    request = replace(pilot(World()).request, max_steps=None)
+    blocks = [
+        {
+            "baseline": Record(
+                request,
+                seconds={"training": 1.01**second, "evaluation": 0.0},
+                when=f"2026-01-01T00:00:{second:02}Z",
+            )
+        }
+        for second in range(10)
+    ]
+    assert _drift(blocks) == pytest.approx(1.01**9 - 1)
+    assert _drift(blocks[:2]) == 0.0
 
 
 def verdicts(findings) -> dict[str, Verdict]:

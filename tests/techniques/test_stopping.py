@@ -62,6 +62,19 @@ def test_no_reason_to_stop_is_refused(run):
         EarlyStopping(patience=None).apply(run)
 
 
+@pytest.mark.parametrize(("epochs", "every", "patience"), [(3, 1, 3), (0.9, 0.3, 3), (2, 10, 1)])
+def test_a_run_that_patience_would_never_stop_is_refused_with_a_remedy(
+    tiny, epochs, every, patience
+):
+    run = tiny(epochs=epochs).build(0).edit(evaluate_every=every)
+    with pytest.raises(NotApplicable, match="never stops the run; evaluate more often") as refused:
+        EarlyStopping(patience=patience).apply(run)
+    remedy = float(str(refused.value).rpartition("every=")[2])
+    assert EarlyStopping(patience=patience, every=remedy).apply(run).evaluate_every == remedy
+    for other in ({"target": 0.9}, {"seconds": 1.0}):  # which may stop it
+        assert EarlyStopping(patience=patience, **other).apply(run).stop
+
+
 def test_engine_stops_and_says_why(tiny):
     events = list(train(tiny(epochs=50, lr=1e-9), [EarlyStopping(patience=2)]))
     finished = events[-1]
@@ -71,7 +84,7 @@ def test_engine_stops_and_says_why(tiny):
 
 
 def test_workloads_own_metric_decides(tiny):
-    job = tiny(metric="loss", epochs=3)
+    job = tiny(metric="loss", epochs=5)
     run = EarlyStopping().apply(job.build(0))
     assert run.stop.goal == Target("loss", None, higher_is_better=False)
 

@@ -153,12 +153,17 @@ def carry_out(order: Order, shown: Shown) -> int:
         return 0
     if order.resumed is None:
         _clear(order.out / LOG)
-    with closing(MetricsLog(order.out / LOG, shown.log_every)) as log:
-        shelf = Shelf(order.out / SHELF, shown.keep)
-        checkpoints = Checkpoints(shelf, shown.save_every, {"log": log})
-        if order.resumed is not None:
-            checkpoints.restore(order.resumed.listeners)
-        return _watched(order, shown, log, checkpoints)
+    made = [folder for folder in (order.out, *order.out.parents) if not folder.exists()]
+    try:
+        with closing(MetricsLog(order.out / LOG, shown.log_every)) as log:
+            shelf = Shelf(order.out / SHELF, shown.keep)
+            checkpoints = Checkpoints(shelf, shown.save_every, {"log": log})
+            if order.resumed is not None:
+                checkpoints.restore(order.resumed.listeners)
+            return _watched(order, shown, log, checkpoints)
+    except Refused:
+        _take_back(order.out / LOG, made)
+        raise
 
 
 def _watched(order: Order, shown: Shown, log: MetricsLog, checkpoints: Checkpoints) -> int:
@@ -254,6 +259,15 @@ def _clear(log: Path) -> None:
     """Remove the log of a run that ended before its first checkpoint; nothing could go on from it."""
     with suppress(OSError):  # where it cannot be removed it cannot be written either, which is told
         log.unlink(missing_ok=True)
+
+
+def _take_back(log: Path, made: Sequence[Path]) -> None:
+    """Remove the folders that a run has made which was refused before it began, from the inmost on."""
+    with suppress(OSError):  # where there is a line, or something else in a folder, it stays
+        if not log.stat().st_size:
+            log.unlink()
+        for folder in made:
+            folder.rmdir()
 
 
 def _free(folder: Path) -> Path:

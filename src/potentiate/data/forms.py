@@ -37,7 +37,10 @@ def as_series(values: Any) -> NDArray[np.float32]:
         (2, 3, 1)
     """
     if isinstance(values, (str, Path)):
-        values = table(Path(values), ",")
+        path = Path(values)
+        values = table(path, ",")
+        if not values:
+            raise Refused(f"{path} is empty; it must hold a series a line")
     elif hasattr(values, "iloc"):  # a frame, without asking for pandas
         values = _cells(values) if hasattr(values, "columns") else list(values)
     elif isinstance(values, np.ndarray) and values.dtype == object and values.ndim == 1:

@@ -85,13 +85,14 @@ class TimeHUTForecaster(Learner):
             recipe, context = self._recipe(), natural(self, "context")
             values = streams(series)
             ahead_of: Any = horizon
-            if isinstance(ahead_of, bool) or not isinstance(ahead_of, (int, np.integer)):
+            whole = isinstance(ahead_of, (int, np.integer)) and not isinstance(ahead_of, bool)
+            if not whole or ahead_of < 1:
                 raise Refused(
                     f"horizon={horizon!r} is refused; give a number of instants, 1 or more"
                 )
             instants = values.shape[1]
             begins = instants - round(HELD_OUT * instants)
-            if horizon < 1 or begins <= horizon or instants - begins < horizon:
+            if begins <= horizon or instants - begins < horizon:
                 raise ValueError(
                     f"series of {instants} instants are too short for horizon={horizon}; a fifth of them must "
                     "hold it"

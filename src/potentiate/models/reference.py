@@ -35,6 +35,9 @@ def find(reference: str) -> Workload:
     if not colon and reference.endswith(".py"):
         path, attribute = reference, "workload"
     if not path.endswith(".py"):
+        if reference in {name for _, name in sets_here()}:
+            families = " or ".join(f"{family}/{reference}" for family in FAMILIES)
+            raise Refused(f"{reference} is a set of series; say what learns from it: {families}")
         raise unknown("workload", reference, WORKLOADS)
     found = getattr(_module(Path(path).resolve()), attribute, None)
     if found is None:

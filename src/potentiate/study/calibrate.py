@@ -102,17 +102,18 @@ def _order_effect(blocks: Sequence[Block]) -> float:
 
 
 def _drift(blocks: Sequence[Block]) -> float:
-    """Relative change of the time per hour, by a line through the log times."""
+    """Relative change of the time from the first of the blocks to the last, by a line through the log times."""
     points = [
-        (datetime.fromisoformat(record.when).timestamp() / 3600.0, math.log(record.total))
+        (datetime.fromisoformat(record.when).timestamp(), math.log(record.total))
         for block in blocks
         for record in block.values()
         if record.status == "ok" and record.when
     ]
-    if len({hours for hours, _ in points}) < 3:
+    moments = {moment for moment, _ in points}
+    if len(moments) < 3:
         return 0.0
     slope, _ = statistics.linear_regression(*zip(*points, strict=True))
-    return math.expm1(max(-3.0, min(3.0, slope)))
+    return math.expm1(slope * (max(moments) - min(moments)))
 
 
 def headroom(pilot: Record) -> dict[str, float]:

@@ -21,7 +21,7 @@ class Noise:
         interval: Their interval; it should hold 1.
         log_sd: Standard deviation of the log ratios.
         order_effect: Extra time of the second slot, relative to the first: 0.01 is 1 %.
-        drift: Relative change of time per hour of study.
+        drift: Relative change of time from the first of these runs to the last.
         smallest_effect: Ratio that the planned number of blocks can still tell from 1.
         quality_sd: Standard deviation of full baseline runs' quality over seeds; None before they ran.
         quality_runs: How many those were.

@@ -89,7 +89,7 @@ def _expected(path: Path) -> dict[str, Any]:
 
 
 def _run(config: Path, seed: int, out: Path) -> dict[str, Any]:
-    """Return the last line of the run's log."""
+    """Return the line of the log that ends the run; references may stand behind it."""
     origin = tomllib.loads(config.read_text(encoding="utf-8"))["study"]
     environment = dict(os.environ)
     if "threads" in origin:
@@ -101,4 +101,5 @@ def _run(config: Path, seed: int, out: Path) -> dict[str, Any]:
             f"the replayed run ended with code {done.returncode}; its message stands above"
         )
     lines = (out / "metrics.jsonl").read_text(encoding="utf-8").strip().splitlines()
-    return json.loads(lines[-1])
+    ends = (line for each in reversed(lines) if (line := json.loads(each))["event"] == "finished")
+    return next(ends)

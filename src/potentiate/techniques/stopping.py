@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isnan
+from math import ceil, isnan
 from typing import Annotated, ClassVar
 
 from pydantic import Field
@@ -32,8 +32,8 @@ class EarlyStopping(Technique):
         seconds: Training time after which the next evaluation ends the run; none: no such stop.
         metric: What is watched, on validation data: the target's metric, or another that the workload declares,
             such as "loss" of supervised training, or "contrast" or "alignment" of series without labels.
-        every: Epochs between two evaluations; none: as declared. A run that is evaluated no more often than
-            `patience` is never stopped by it.
+        every: Epochs between two evaluations; none: as declared. It does not apply to a run that is evaluated
+            no more often than `patience`, which nothing would stop.
     """
 
     patience: Annotated[int, Field(ge=1)] | None = 3
@@ -56,6 +56,18 @@ class EarlyStopping(Technique):
         goal = self._goal(run)
         if self.every is not None:
             run = run.edit(evaluate_every=self.every)
+        looks = ceil(run.epochs / run.evaluate_every - 1e-9)
+        if (
+            self.patience is not None
+            and self.seconds is None
+            and goal.value is None
+            and looks <= self.patience
+        ):
+            often = 0.9 * run.epochs / (4 * self.patience)
+            raise NotApplicable(
+                f"early-stopping: with {looks} evaluation{'s' * (looks != 1)} in {run.epochs:.3g} epochs a "
+                f"patience of {self.patience} never stops the run; evaluate more often, such as every={often:.1g}"
+            )
         return run.edit(stop=StopWhen(goal, self.patience, self.min_delta, run.stop, self.seconds))
 
     def _goal(self, run: Run) -> Target:

@@ -87,8 +87,8 @@ def _noise_rows(findings: Findings, found: Noise) -> list[tuple[str, str, str]]:
             + (", and each block opens with a discarded run" if found.warmed else ""),
         ),
         (
-            "drift",
-            f"{numbers.relative(found.drift)} per hour",
+            "drift, first of these runs to last",
+            numbers.relative(found.drift),
             "pairs are close in time, so it cancels",
         ),
     ]
