@@ -45,6 +45,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/large_mlp.py
 	$(BIN)/python benchmarks/timehut_steps.py
 	$(BIN)/python benchmarks/timehut_training.py
+	$(BIN)/python benchmarks/timehut_heads.py
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format $(TIDY_PATHS)

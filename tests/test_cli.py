@@ -299,6 +299,8 @@ def test_names_that_do_not_exist_are_refused_with_the_nearest(capsys):
         (("train",), "no workload is named"),
         (("train", "cnn/digits", "--set", "lr"), "write key=value"),
         (("train", "cnn/digits", "--set", "lr=1", "--set", "lr=2"), "given twice"),
+        (("train", "cnn/digits", "--epochs", "1", "--set", "epochs=2"), "given as --epochs too"),
+        (("study", "cnn/digits", "--epochs", "1", "--set", "epochs=2"), "given as --epochs too"),
         (("train", "cnn/digits", "--epochs", "many"), "potentiate train --help"),
         (("train", "cnn/digits", "--epochs", "-1"), "epochs=-1.0 is refused"),
         (("train", "cnn/digits", "--device", "abacus"), "there is no device 'abacus'"),

@@ -49,9 +49,7 @@ def declared(
     Raises:
         Refused: A time, a margin or a setting that cannot be read.
     """
-    recipe = changes(settings)
-    if epochs is not None:
-        recipe["epochs"] = epochs
+    recipe = changes(settings, epochs)
     rest["device"] = device_of(str(rest["device"]))
     return Declaration(
         workload=located(workload),

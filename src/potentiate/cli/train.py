@@ -84,9 +84,7 @@ def from_options(
         raise Refused(
             "no workload is named; see 'potentiate list workloads', or go on with --resume DIR"
         )
-    recipe = changes(settings)
-    if epochs is not None:
-        recipe["epochs"] = epochs
+    recipe = changes(settings, epochs)
     if preset is not None:
         recipe = {**find(name).preset(preset).changes, **recipe}
     config = RunConfig(name, seed or 0, device or "auto", tuple(techniques), recipe)
@@ -231,19 +229,20 @@ def _config(order: Order, techniques: Sequence[Technique]) -> RunConfig:
     return RunConfig(order.workload.source, order.seed, order.device, specs, recipe)
 
 
-def changes(settings: Sequence[str]) -> dict[str, Setting]:
-    """Return what `--set key=value` options change.
+def changes(settings: Sequence[str], epochs: float | None = None) -> dict[str, Setting]:
+    """Return what `--set key=value` options and `--epochs` change.
 
     Raises:
         Refused: One is not of that form, or a key is given twice.
     """
-    recipe = dict[str, Setting]()
+    recipe: dict[str, Setting] = {} if epochs is None else {"epochs": epochs}
     for text in settings:
         key, equals, value = text.partition("=")
         if not equals or not key:
             raise Refused(f"--set {text} is no setting; write key=value, for example --set lr=0.01")
         if key in recipe:
-            raise Refused(f"--set {key} is given twice; keep one of them")
+            also = "as --epochs too" if key == "epochs" and epochs is not None else "twice"
+            raise Refused(f"--set {key} is given {also}; keep one of them")
         recipe[key] = value
     return recipe
 

@@ -113,7 +113,8 @@ class TimeHUTForecaster(Learner):
         """Return what follows the end of `past`: [channels, horizon], in the form that `past` has.
 
         Args:
-            past: Series as `fit` takes them, of any length; their last `context` + 1 instants count.
+            past: Series as `fit` takes them, of any length; their last `context` + 1 instants count, the
+                very last ones most: a forecast behind missing values is a poor one, so fill them in.
         """
         validation.check_is_fitted(self, "encoder_")
         values = same_channels(self, streams(past))
