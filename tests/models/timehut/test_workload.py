@@ -111,7 +111,8 @@ def test_the_additions_change_what_is_learned_and_the_preset_takes_them_away():
 
 
 @pytest.mark.parametrize(
-    "spec", ["mixed-precision", "mixed-precision:dtype=fp16", "short-schedule", "early-stopping"]
+    "spec",
+    ["mixed-precision", "mixed-precision:dtype=fp16", "short-schedule", "early-stopping:every=0.1"],
 )
 def test_techniques_for_gradients_apply(spec):
     (end,) = [e for e in events(small(epochs=1), spec) if isinstance(e, Finished)]
