@@ -21,7 +21,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import torch
@@ -46,13 +46,13 @@ def made(name: str, kind: str, seed: int) -> Row:
     """Train once and read with both classifiers."""
     workload = find(f"timehut/{name}").varied({"longest": LONG})
     workload = workload.preset("ts2vec") if kind == SOURCE else workload
-    start, training = perf_counter(), None
+    start, training = process_time(), None
     for event in train(workload.varied({"evaluate_every": 1e6}), seed=seed, test=False, warmup=0):
         if isinstance(event, Started):
             training = event.training
             training.run = replace(training.run, validate=lambda model: {"accuracy": 0.0})
     assert training is not None
-    read, seconds = training.run.test, perf_counter() - start
+    read, seconds = training.run.test, process_time() - start
     assert isinstance(read, Read)
     encoder = training.step.evaluated()
     heads: dict[Head, Pooling] = {"ridge": Recipe().read_of(len(read.known))}
