@@ -67,9 +67,8 @@ def represented(
     out, done = inputs.new_empty(0), 0
     for part in _parts(inputs):
         found = _pooled(encoder, part, pooling)
-        if (
-            not done
-        ):  # made once: small results among large temporaries leave holes that nothing fits
+        if not done:
+            # Made once: small results among large temporaries leave holes that nothing fits.
             out = found.new_empty(len(inputs), found.shape[1])
         out[done : done + len(found)] = found
         done += len(found)
