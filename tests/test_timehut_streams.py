@@ -263,9 +263,9 @@ def test_a_constant_series_has_no_anomaly():
     assert (detector.fit(np.ones(120)).predict(np.ones(120)) == 1).all()
 
 
-@pytest.mark.parametrize("horizon", [2.5, "a", True])
+@pytest.mark.parametrize("horizon", [0, 2.5, "a", True])
 def test_a_horizon_that_is_no_number_of_instants_is_refused(horizon):
-    with pytest.raises(Refused, match="horizon"):
+    with pytest.raises(Refused, match="give a number of instants, 1 or more"):
         TimeHUTForecaster(context=20, settings=SMALL).fit(np.arange(200.0), horizon=horizon)
 
 
